@@ -1,0 +1,9 @@
+//! The embedded backend of qsef: models that run in this process, on candle, from files that it fetches itself.
+//!
+//! - [`models`]: the manifest of models and how their files get here.
+//! - [`decoder`]: GGUF language models with constrained decoding.
+//! - [`embedder`]: MiniLM-class sentence embedders.
+
+pub mod decoder;
+pub mod embedder;
+pub mod models;

@@ -1,0 +1,187 @@
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Cost, EventSink, Modality, Payload, Result, SubtaskId};
+
+/// What running an expert changes in the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Effects {
+    /// Nothing: it only computes, so it may run in any order and at the same time as others.
+    #[default]
+    None,
+    /// Something: it runs in the order that the request asks for.
+    External,
+}
+
+/// What an expert is good at and what it costs (the paper's capability profile, section 6.4.2).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpertProfile {
+    /// A unique name.
+    pub id: String,
+    /// What it does, in a sentence or two.
+    pub description: String,
+    /// Requests that it should get.
+    #[serde(default)]
+    pub examples: Vec<String>,
+    /// Price per 10⁶ tokens in US dollars; 0 for local work.
+    #[serde(default)]
+    pub usd_per_mtok: f64,
+    /// Parameters of its model in units of 10⁹; `None` for code, which has no capacity to exceed.
+    #[serde(default)]
+    pub params_b: Option<f64>,
+    /// JSON Schema of its arguments, where it has any.
+    #[serde(default)]
+    pub parameters: Option<serde_json::Value>,
+    /// What it takes in.
+    #[serde(default = "text_only")]
+    pub accepts: Vec<Modality>,
+    /// What running it changes.
+    #[serde(default)]
+    pub effects: Effects,
+}
+
+fn text_only() -> Vec<Modality> {
+    vec![Modality::Text]
+}
+
+impl ExpertProfile {
+    /// A free, local, text expert without side effects.
+    pub fn new(id: impl Into<String>, description: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            description: description.into(),
+            examples: Vec::new(),
+            usd_per_mtok: 0.0,
+            params_b: None,
+            parameters: None,
+            accepts: text_only(),
+            effects: Effects::None,
+        }
+    }
+
+    /// Adds requests that it should get.
+    pub fn examples(mut self, examples: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.examples.extend(examples.into_iter().map(Into::into));
+        self
+    }
+}
+
+/// The output of an earlier subtask, handed to an expert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// Which subtask made it.
+    pub from: SubtaskId,
+    /// What that subtask was.
+    pub task: String,
+    /// Its output.
+    pub payload: Payload,
+}
+
+/// What an expert gets to see: its subtask and the outputs it depends on, nothing else.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ExpertCall {
+    /// The subtask's number.
+    pub id: SubtaskId,
+    /// What to do, in the user's words. Data, not instructions to the application.
+    pub task: String,
+    /// Outputs of earlier subtasks that this one uses.
+    pub inputs: Vec<Input>,
+    /// Where to report text as it is made.
+    pub events: EventSink,
+}
+
+impl ExpertCall {
+    /// A call for a task without inputs.
+    pub fn new(task: impl Into<String>) -> Self {
+        Self { id: 1, task: task.into(), inputs: Vec::new(), events: EventSink::default() }
+    }
+
+    /// The task and its inputs as one text.
+    pub fn to_text(&self) -> String {
+        let mut text = self.task.clone();
+        for input in &self.inputs {
+            text.push_str(&format!("\n\nResult of \"{}\":\n{}", input.task, input.payload.to_text()));
+        }
+        text
+    }
+}
+
+/// What an expert made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The output.
+    pub payload: Payload,
+    /// What it cost.
+    pub cost: Cost,
+    /// The model that was called, where one was.
+    pub model: Option<String>,
+}
+
+impl From<Payload> for Outcome {
+    fn from(payload: Payload) -> Self {
+        Self { payload, cost: Cost::default(), model: None }
+    }
+}
+
+/// A small domain expert (SDEM). Implement this for a model, a function or a service; hold an [`AnyExpert`].
+pub trait Expert: Send + Sync + 'static {
+    /// What it is good at.
+    fn profile(&self) -> &ExpertProfile;
+
+    /// Does a subtask. Dropping the future stops the work.
+    ///
+    /// # Errors
+    /// [`crate::Error::Expert`] when it cannot do the subtask; a model's own errors otherwise.
+    fn run(&self, call: ExpertCall) -> impl Future<Output = Result<Outcome>> + Send;
+}
+
+type RunFuture<'a> = Pin<Box<dyn Future<Output = Result<Outcome>> + Send + 'a>>;
+
+trait ErasedExpert: Send + Sync {
+    fn profile(&self) -> &ExpertProfile;
+    fn run(&self, call: ExpertCall) -> RunFuture<'_>;
+}
+
+impl<E: Expert> ErasedExpert for E {
+    fn profile(&self) -> &ExpertProfile {
+        Expert::profile(self)
+    }
+    fn run(&self, call: ExpertCall) -> RunFuture<'_> {
+        Box::pin(Expert::run(self, call))
+    }
+}
+
+/// Any expert, behind a handle that is cheap to clone.
+#[derive(Clone)]
+pub struct AnyExpert(Arc<dyn ErasedExpert>);
+
+impl AnyExpert {
+    /// Wraps an expert.
+    pub fn new(expert: impl Expert) -> Self {
+        Self(Arc::new(expert))
+    }
+
+    /// What it is good at.
+    pub fn profile(&self) -> &ExpertProfile {
+        self.0.profile()
+    }
+
+    /// See [`Expert::run`].
+    ///
+    /// # Errors
+    /// As the expert's own.
+    pub async fn run(&self, call: ExpertCall) -> Result<Outcome> {
+        self.0.run(call).await
+    }
+}
+
+impl std::fmt::Debug for AnyExpert {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AnyExpert({})", self.profile().id)
+    }
+}

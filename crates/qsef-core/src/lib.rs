@@ -1,0 +1,30 @@
+//! The contracts of qsef: what a language model, an embedder and an expert are, and the values that pass between
+//! them. Types and traits only: no I/O, no model, few dependencies, so that a backend or an expert can live in a
+//! crate of its own and depend on nothing else.
+
+mod budget;
+mod embedder;
+mod error;
+mod event;
+mod expert;
+mod message;
+mod model;
+mod payload;
+mod plan;
+#[cfg(feature = "test-util")]
+pub mod test_util;
+mod typed;
+
+pub use budget::{Budget, Cost};
+pub use embedder::{AnyEmbedder, Embedder};
+pub use error::{Error, Result};
+pub use event::{Event, EventSink};
+pub use expert::{AnyExpert, Effects, Expert, ExpertCall, ExpertProfile, Input, Outcome};
+pub use message::{Media, Message, Part, Role};
+pub use model::{
+    AnyModel, Delta, DeltaStream, FinishReason, Generation, LanguageModel, ModelInfo, OutputFormat, Request,
+    TokenLogprob, Usage,
+};
+pub use payload::{Format, Modality, Payload};
+pub use plan::{Plan, Status, Subtask, SubtaskId};
+pub use typed::GenerateTyped;

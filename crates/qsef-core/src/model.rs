@@ -1,0 +1,238 @@
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use futures::{StreamExt, stream::BoxStream};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Message, Modality, Result};
+
+/// What a model is and can do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// The name it was asked for by.
+    pub name: String,
+    /// The most tokens that prompt and answer may have together.
+    pub context_tokens: usize,
+    /// Parameters in units of 10⁹, where known.
+    pub params_b: Option<f64>,
+    /// What messages may contain.
+    pub accepts: Vec<Modality>,
+    /// Price per 10⁶ tokens in US dollars; 0 for a local model.
+    pub usd_per_mtok: f64,
+}
+
+/// What the output must look like.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub enum OutputFormat {
+    /// Free text.
+    #[default]
+    Text,
+    /// A JSON document that conforms to this JSON Schema.
+    JsonSchema(serde_json::Value),
+}
+
+/// One call of a model.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Request {
+    /// The conversation so far; the model writes the next message.
+    pub messages: Vec<Message>,
+    /// What the output must look like.
+    pub format: OutputFormat,
+    /// The most tokens to generate.
+    pub max_tokens: usize,
+    /// Sampling temperature; 0 picks the likeliest token each time (greedy).
+    pub temperature: f32,
+    /// Seed of the sampler, for temperatures above 0.
+    pub seed: u64,
+    /// Report this many alternatives with log-probabilities per token; 0 for none.
+    pub top_logprobs: usize,
+    /// The first `prefix_messages` messages recur between calls, so a backend may keep their computed state.
+    pub prefix_messages: usize,
+}
+
+impl Request {
+    /// A greedy request for free text of at most 1,024 tokens.
+    pub fn new(messages: Vec<Message>) -> Self {
+        Self {
+            messages,
+            format: OutputFormat::Text,
+            max_tokens: 1024,
+            temperature: 0.0,
+            seed: 0,
+            top_logprobs: 0,
+            prefix_messages: 0,
+        }
+    }
+
+    /// Constrains the output to a JSON Schema.
+    pub fn json_schema(mut self, schema: serde_json::Value) -> Self {
+        self.format = OutputFormat::JsonSchema(schema);
+        self
+    }
+
+    /// Sets the most tokens to generate.
+    pub fn max_tokens(mut self, max_tokens: usize) -> Self {
+        self.max_tokens = max_tokens;
+        self
+    }
+
+    /// Says how many of the first messages recur between calls.
+    pub fn prefix_messages(mut self, count: usize) -> Self {
+        self.prefix_messages = count;
+        self
+    }
+}
+
+/// Tokens that a call used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens of the prompt, those reused from a saved prefix included.
+    pub prompt_tokens: u64,
+    /// Tokens of the prompt whose state was reused.
+    pub cached_tokens: u64,
+    /// Tokens generated.
+    pub completion_tokens: u64,
+}
+
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.prompt_tokens += other.prompt_tokens;
+        self.cached_tokens += other.cached_tokens;
+        self.completion_tokens += other.completion_tokens;
+    }
+}
+
+/// Why generation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum FinishReason {
+    /// The model, or the grammar, ended the output.
+    Stop,
+    /// The token limit or the context's end was reached: the output is cut.
+    Length,
+}
+
+/// A generated token with its natural-log probability and the likeliest alternatives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenLogprob {
+    /// The token's text.
+    pub token: String,
+    /// ln p of this token.
+    pub logprob: f32,
+    /// The likeliest tokens at this place with their ln p, best first.
+    pub top: Vec<(String, f32)>,
+}
+
+/// A piece of a streamed answer.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Delta {
+    /// More text, with the log-probabilities of its tokens where they were asked for.
+    Text {
+        /// The text: whole characters.
+        text: String,
+        /// One entry per token.
+        logprobs: Vec<TokenLogprob>,
+    },
+    /// The end; nothing follows.
+    End {
+        /// Tokens used.
+        usage: Usage,
+        /// Why it ended.
+        finish: FinishReason,
+    },
+}
+
+/// The pieces of an answer as they are made. Dropping it stops the work.
+pub type DeltaStream = BoxStream<'static, Result<Delta>>;
+
+/// A whole answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generation {
+    /// The text.
+    pub text: String,
+    /// Tokens used.
+    pub usage: Usage,
+    /// Why it ended.
+    pub finish: FinishReason,
+    /// One entry per token where they were asked for.
+    pub logprobs: Vec<TokenLogprob>,
+}
+
+/// A language model. Implement this in a backend; hold an [`AnyModel`] in an application.
+pub trait LanguageModel: Send + Sync + 'static {
+    /// What the model is.
+    fn info(&self) -> &ModelInfo;
+
+    /// Starts generation and returns the pieces as they come. Dropping the stream stops the work.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a prompt longer than the context or a part the model does not accept;
+    /// [`Error::Model`] when the model or its server fails.
+    fn stream(&self, request: Request) -> impl Future<Output = Result<DeltaStream>> + Send;
+}
+
+trait ErasedModel: Send + Sync {
+    fn info(&self) -> &ModelInfo;
+    fn stream(&self, request: Request) -> Pin<Box<dyn Future<Output = Result<DeltaStream>> + Send + '_>>;
+}
+
+impl<M: LanguageModel> ErasedModel for M {
+    fn info(&self) -> &ModelInfo {
+        LanguageModel::info(self)
+    }
+    fn stream(&self, request: Request) -> Pin<Box<dyn Future<Output = Result<DeltaStream>> + Send + '_>> {
+        Box::pin(LanguageModel::stream(self, request))
+    }
+}
+
+/// Any language model, behind a handle that is cheap to clone.
+#[derive(Clone)]
+pub struct AnyModel(Arc<dyn ErasedModel>);
+
+impl AnyModel {
+    /// Wraps a model.
+    pub fn new(model: impl LanguageModel) -> Self {
+        Self(Arc::new(model))
+    }
+
+    /// What the model is.
+    pub fn info(&self) -> &ModelInfo {
+        self.0.info()
+    }
+
+    /// See [`LanguageModel::stream`].
+    ///
+    /// # Errors
+    /// As the model's own.
+    pub async fn stream(&self, request: Request) -> Result<DeltaStream> {
+        self.0.stream(request).await
+    }
+
+    /// Generates and returns the whole answer.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::stream`], and [`Error::Model`] for a stream that ends without [`Delta::End`].
+    pub async fn generate(&self, request: Request) -> Result<Generation> {
+        let mut stream = self.stream(request).await?;
+        let (mut text, mut logprobs) = (String::new(), Vec::new());
+        while let Some(delta) = stream.next().await {
+            match delta? {
+                Delta::Text { text: more, logprobs: of_more } => {
+                    text.push_str(&more);
+                    logprobs.extend(of_more);
+                }
+                Delta::End { usage, finish } => return Ok(Generation { text, usage, finish, logprobs }),
+            }
+        }
+        Err(Error::Model { model: self.info().name.clone(), message: "the answer broke off before its end".into() })
+    }
+}
+
+impl std::fmt::Debug for AnyModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AnyModel({})", self.info().name)
+    }
+}

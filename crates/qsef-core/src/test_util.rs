@@ -1,0 +1,90 @@
+//! A scripted model for tests that need determinism, faults or speed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::{StreamExt, stream};
+
+use crate::{Delta, DeltaStream, Error, FinishReason, LanguageModel, Modality, ModelInfo, Request, Result, Usage};
+
+type Script = dyn Fn(&Request) -> Result<String> + Send + Sync;
+
+/// A model whose answers a function gives; it keeps the requests it saw. Usage counts white-space-separated words.
+#[derive(Clone)]
+pub struct ScriptedModel {
+    info: ModelInfo,
+    script: Arc<Script>,
+    seen: Arc<Mutex<Vec<Request>>>,
+}
+
+impl ScriptedModel {
+    /// A model that answers with what `script` returns.
+    pub fn new(script: impl Fn(&Request) -> Result<String> + Send + Sync + 'static) -> Self {
+        let info = ModelInfo {
+            name: "scripted".into(),
+            context_tokens: 4096,
+            params_b: None,
+            accepts: vec![Modality::Text],
+            usd_per_mtok: 0.0,
+        };
+        Self { info, script: Arc::new(script), seen: Arc::default() }
+    }
+
+    /// A model that gives these answers in turn, and fails when they are used up.
+    pub fn answers<S: Into<String>>(answers: impl IntoIterator<Item = S>) -> Self {
+        let left = Mutex::new(answers.into_iter().map(Into::into).collect::<std::collections::VecDeque<String>>());
+        Self::new(move |_| {
+            left.lock().unwrap_or_else(PoisonError::into_inner).pop_front().ok_or_else(|| Error::Model {
+                model: "scripted".into(),
+                message: "the script has no more answers".into(),
+            })
+        })
+    }
+
+    /// The requests seen so far.
+    pub fn requests(&self) -> Vec<Request> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl LanguageModel for ScriptedModel {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    async fn stream(&self, request: Request) -> Result<DeltaStream> {
+        let answer = (self.script)(&request);
+        let words = |text: &str| text.split_whitespace().count() as u64;
+        let prompt_tokens = request.messages.iter().map(|m| words(&m.as_text().unwrap_or_default())).sum();
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+        let answer = answer?;
+        let usage = Usage { prompt_tokens, cached_tokens: 0, completion_tokens: words(&answer) };
+        let text = Delta::Text { text: answer, logprobs: Vec::new() };
+        let end = Delta::End { usage, finish: FinishReason::Stop };
+        Ok(stream::iter([Ok(text), Ok(end)]).boxed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AnyModel, GenerateTyped, Message};
+
+    #[derive(Debug, PartialEq, serde::Deserialize, schemars::JsonSchema)]
+    struct City {
+        name: String,
+    }
+
+    #[tokio::test]
+    async fn typed_generation_asks_for_the_schema_and_reads_the_answer() {
+        let script = ScriptedModel::answers([r#"{"name":"Taipei"}"#, "not json"]);
+        let model = AnyModel::new(script.clone());
+        let request = Request::new(vec![Message::user("Where?")]);
+        let (city, usage) = model.generate_typed::<City>(request.clone()).await.unwrap();
+        assert_eq!(city, City { name: "Taipei".into() });
+        assert_eq!(usage.prompt_tokens, 1);
+        let crate::OutputFormat::JsonSchema(schema) = &script.requests()[0].format else { panic!("no schema") };
+        assert_eq!(schema["properties"]["name"]["type"], "string");
+        let error = model.generate_typed::<City>(request).await.unwrap_err();
+        assert!(matches!(error, Error::BadOutput { output, .. } if output == "not json"));
+    }
+}
