@@ -1,0 +1,136 @@
+//! Joins what the experts write into one answer, in the plan's order, while they write it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use qsef_core::{Event, EventSink, Plan, SubtaskId};
+
+#[derive(Debug, Default)]
+struct Part {
+    heading: String,
+    text: String,
+    ended: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    parts: BTreeMap<SubtaskId, Part>,
+    /// What was sent of the answer so far.
+    sent: String,
+    /// Bytes sent of the first part that has not ended.
+    current: usize,
+    heading_sent: bool,
+}
+
+/// The growing answer. Text of a subtask is passed on at once when all before it have ended, and held until then.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    state: Mutex<State>,
+    sink: EventSink,
+}
+
+impl Answer {
+    /// An answer for a plan. Each part gets its task as a heading when there are several.
+    pub fn new(plan: &Plan, sink: EventSink) -> Self {
+        let several = plan.subtasks.len() > 1;
+        let part = |task: &str| Part {
+            heading: if several { format!("**{task}**\n\n") } else { String::new() },
+            ..Part::default()
+        };
+        let parts = plan.subtasks.iter().map(|s| (s.id, part(&s.task))).collect();
+        Self { state: Mutex::new(State { parts, ..State::default() }), sink }
+    }
+
+    /// More text of a subtask.
+    pub fn text(&self, id: SubtaskId, text: &str) {
+        self.change(id, |part| part.text.push_str(text));
+    }
+
+    /// A subtask ended. `output` is its text where it has not written it all before.
+    pub fn end(&self, id: SubtaskId, output: Option<&str>) {
+        self.change(id, |part| {
+            if let Some(output) = output
+                && part.text.trim().is_empty()
+            {
+                output.clone_into(&mut part.text);
+            }
+            part.ended = true;
+        });
+    }
+
+    /// The answer so far.
+    pub fn so_far(&self) -> String {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).sent.trim().to_owned()
+    }
+
+    fn change(&self, id: SubtaskId, change: impl FnOnce(&mut Part)) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(part) = state.parts.get_mut(&id) else { return };
+        change(part);
+        let fresh = state.advance();
+        if !fresh.is_empty() {
+            state.sent.push_str(&fresh);
+            self.sink.send(Event::Answer { text: fresh });
+        }
+    }
+}
+
+impl State {
+    /// What can be sent now: the rest of every leading part that has ended, and what there is of the next.
+    fn advance(&mut self) -> String {
+        let mut fresh = String::new();
+        while let Some(mut entry) = self.parts.first_entry() {
+            let part = entry.get_mut();
+            let more = part.text.get(self.current..).unwrap_or_default();
+            if !self.heading_sent && !part.text.is_empty() {
+                fresh.push_str(&part.heading);
+                self.heading_sent = true;
+            }
+            fresh.push_str(more);
+            self.current = part.text.len();
+            if !part.ended {
+                break;
+            }
+            if !part.text.is_empty() {
+                fresh.push_str("\n\n");
+            }
+            entry.remove();
+            self.current = 0;
+            self.heading_sent = false;
+        }
+        fresh
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use qsef_core::Subtask;
+    use std::sync::Arc;
+
+    #[test]
+    fn parts_come_in_the_plans_order_however_they_are_written() {
+        let mut plan = Plan::single("one");
+        plan.subtasks.push(Subtask { id: 2, task: "two".into(), after: [].into(), uses: [].into() });
+        let seen = Arc::new(Mutex::new(String::new()));
+        let sink = EventSink::new({
+            let seen = seen.clone();
+            move |event| {
+                if let Event::Answer { text } = event {
+                    seen.lock().unwrap().push_str(&text);
+                }
+            }
+        });
+        let answer = Answer::new(&plan, sink);
+        answer.text(2, "B");
+        answer.text(1, "A");
+        assert_eq!(*seen.lock().unwrap(), "**one**\n\nA");
+        answer.text(1, "a");
+        answer.end(1, Some("ignored, for it wrote its text"));
+        answer.end(2, None);
+        assert_eq!(answer.so_far(), "**one**\n\nAa\n\n**two**\n\nB");
+        assert_eq!(seen.lock().unwrap().trim(), answer.so_far());
+    }
+}

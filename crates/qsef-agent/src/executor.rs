@@ -1,0 +1,173 @@
+//! Runs a plan: every subtask as soon as what it waits for has ended, independent ones at the same time.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt, stream::FuturesUnordered};
+use qsef_core::{
+    Cost, Effects, Error, Event, EventSink, ExpertCall, Input, Outcome, Plan, Result, Status, Subtask, SubtaskId,
+};
+
+use crate::{Assignment, Registry, answer::Answer, report::SubtaskReport};
+
+/// What a plan's subtasks came to.
+pub(crate) struct Execution {
+    pub subtasks: Vec<SubtaskReport>,
+    pub answer: String,
+    /// Why it ended before its end.
+    pub exhausted: Option<String>,
+}
+
+/// What a run is given besides the plan.
+pub(crate) struct Setting {
+    /// When to stop.
+    pub deadline: Option<Instant>,
+    /// The most money to spend, in US dollars.
+    pub usd: Option<f64>,
+    /// What the conversation said before, for the first subtask.
+    pub context: Option<Input>,
+    pub events: EventSink,
+}
+
+struct Run<'a> {
+    plan: &'a Plan,
+    registry: &'a Registry,
+    assignments: &'a [Assignment],
+    setting: &'a Setting,
+    answer: Arc<Answer>,
+    reports: BTreeMap<SubtaskId, SubtaskReport>,
+    inputs: BTreeMap<SubtaskId, Input>,
+    waiting: BTreeSet<SubtaskId>,
+}
+
+pub(crate) async fn execute(
+    plan: &Plan,
+    registry: &Registry,
+    assignments: &[Assignment],
+    setting: &Setting,
+) -> Execution {
+    let answer = Arc::new(Answer::new(plan, setting.events.clone()));
+    let reports = plan.subtasks.iter().zip(assignments).map(|(s, a)| (s.id, SubtaskReport::new(s, a))).collect();
+    let waiting = plan.subtasks.iter().map(|s| s.id).collect();
+    let mut run =
+        Run { plan, registry, assignments, setting, answer: answer.clone(), reports, inputs: BTreeMap::new(), waiting };
+    let exhausted = run.drive().await;
+    Execution { subtasks: run.reports.into_values().collect(), answer: answer.so_far(), exhausted }
+}
+
+impl Run<'_> {
+    /// Runs until all subtasks have ended or a limit is reached; the limit in words.
+    async fn drive(&mut self) -> Option<String> {
+        let mut running = FuturesUnordered::new();
+        loop {
+            if let Some(limit) = self.overspent() {
+                return Some(limit);
+            }
+            for id in self.ready() {
+                self.waiting.remove(&id);
+                if let Some((call, expert)) = self.start(id) {
+                    running.push(async move {
+                        let began = Instant::now();
+                        let outcome = expert.run(call).await;
+                        (id, outcome, began.elapsed())
+                    });
+                }
+            }
+            let next = match self.setting.deadline {
+                None => running.next().await,
+                Some(deadline) => match tokio::time::timeout_at(deadline.into(), running.next()).await {
+                    Ok(next) => next,
+                    Err(_) => return Some("the deadline has passed".into()),
+                },
+            };
+            match next {
+                Some((id, outcome, elapsed)) => self.finish(id, outcome, elapsed),
+                // Nothing runs: what still waits, waits for something that failed.
+                None => return None,
+            }
+        }
+    }
+
+    fn status(&self, id: SubtaskId) -> Option<Status> {
+        self.reports.get(&id).map(|r| r.status)
+    }
+
+    /// Subtasks whose inputs are there, and whose turn it is where they change something.
+    fn ready(&self) -> Vec<SubtaskId> {
+        let waiting = self.plan.subtasks.iter().filter(|s| self.waiting.contains(&s.id));
+        waiting.filter(|s| self.is_ready(s)).map(|s| s.id).collect()
+    }
+
+    fn is_ready(&self, subtask: &Subtask) -> bool {
+        let acts = |id: SubtaskId| {
+            let assigned = self.assignments.iter().find(|a| a.id == id);
+            let expert = assigned.and_then(|a| self.registry.get(&a.expert));
+            expert.is_some_and(|e| e.profile().effects == Effects::External)
+        };
+        subtask.after.iter().all(|before| {
+            let done = self.status(*before) == Some(Status::Done);
+            // Order matters only to what changes something; a failure before it does not stop what needs no output.
+            let ended = matches!(self.status(*before), Some(Status::Done | Status::Failed));
+            if subtask.uses.contains(before) { done } else { ended || !(acts(*before) || acts(subtask.id)) }
+        })
+    }
+
+    fn start(&mut self, id: SubtaskId) -> Option<(ExpertCall, qsef_core::AnyExpert)> {
+        let subtask = self.plan.get(id)?;
+        let report = self.reports.get_mut(&id)?;
+        report.status = Status::Running;
+        let mut call = ExpertCall::new(subtask.task.clone());
+        call.id = id;
+        call.inputs = subtask.uses.iter().filter_map(|u| self.inputs.get(u).cloned()).collect();
+        if call.inputs.is_empty() {
+            call.inputs.extend(self.setting.context.clone());
+        }
+        let (answer, events) = (self.answer.clone(), self.setting.events.clone());
+        events.send(Event::Started { id });
+        call.events = EventSink::new(move |event| {
+            if let Event::Text { id, text } = &event {
+                answer.text(*id, text);
+            }
+            events.send(event);
+        });
+        Some((call, self.registry.get(&report.expert)?.clone()))
+    }
+
+    fn finish(&mut self, id: SubtaskId, outcome: Result<Outcome>, elapsed: Duration) {
+        let Some(report) = self.reports.get_mut(&id) else { return };
+        report.elapsed = elapsed;
+        match outcome {
+            Ok(outcome) => {
+                let output = outcome.payload.to_text();
+                self.answer.end(id, Some(&output));
+                let input = Input { from: id, task: report.task.clone(), payload: outcome.payload.clone() };
+                self.inputs.insert(id, input);
+                report.status = Status::Done;
+                report.cost = outcome.cost;
+                report.model = outcome.model;
+                report.output = Some(outcome.payload);
+                let elapsed_ms = elapsed.as_millis() as u64;
+                self.setting.events.send(Event::Finished { id, output, elapsed_ms });
+            }
+            Err(error) => {
+                report.status = Status::Failed;
+                report.error = Some(error.to_string());
+                self.answer.end(id, Some(&format!("(This part failed: {error})")));
+                self.setting.events.send(Event::Failed { id, message: error.to_string() });
+            }
+        }
+    }
+
+    fn overspent(&self) -> Option<String> {
+        let limit = self.setting.usd?;
+        let mut spent = Cost::default();
+        for report in self.reports.values() {
+            spent += report.cost;
+        }
+        (spent.usd > limit)
+            .then(|| Error::Budget(format!("spent {:.6} of {limit:.6} US dollars", spent.usd)).to_string())
+    }
+}

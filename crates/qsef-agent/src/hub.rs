@@ -1,0 +1,144 @@
+use std::time::Instant;
+
+use qsef_core::{Budget, Cost, Error, Event, EventSink, Input, Payload, Plan, Result, Status};
+
+use crate::{
+    Assignment, Planned, Planner, Registry, RunReport,
+    executor::{self, Execution, Setting},
+    report::SubtaskReport,
+};
+
+/// How a run is to be made.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct RunOptions {
+    /// The most it may spend.
+    pub budget: Budget,
+    /// Plan and assign, but run nothing.
+    pub plan_only: bool,
+    /// What the conversation said before, as text: given to a first subtask that points back to it.
+    pub context: Option<String>,
+    /// Where to report what happens.
+    pub events: EventSink,
+}
+
+/// The hub: planner and registry together.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    planner: Planner,
+    planner_model: String,
+    planner_usd_per_mtok: f64,
+    registry: Registry,
+}
+
+impl Hub {
+    /// A hub that plans with `model` and chooses among the registry's experts.
+    pub fn new(model: qsef_core::AnyModel, registry: Registry) -> Self {
+        let info = model.info();
+        let (planner_model, planner_usd_per_mtok) = (info.name.clone(), info.usd_per_mtok);
+        Self { planner: Planner::new(model), planner_model, planner_usd_per_mtok, registry }
+    }
+
+    /// The experts.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The experts, to add more.
+    pub fn registry_mut(&mut self) -> &mut Registry {
+        &mut self.registry
+    }
+
+    /// Plans a request and gives each subtask to an expert.
+    ///
+    /// # Errors
+    /// As [`Planner::plan`] and [`Registry::assign`].
+    pub async fn plan(&self, request: &str, budget: &Budget) -> Result<(Planned, Vec<Assignment>)> {
+        let planned = self.planner.plan(request).await?;
+        let assignments = self.registry.assign(&planned.plan, budget.usd).await?;
+        Ok((planned, assignments))
+    }
+
+    /// Does a request. Dropping the future stops the work. A subtask that fails is reported in its place; so is a limit
+    /// that ends the run early.
+    ///
+    /// # Errors
+    /// As [`Hub::plan`], and [`Error::Budget`] when the deadline passes before there is a plan.
+    pub async fn run(&self, request: &str, options: RunOptions) -> Result<RunReport> {
+        let began = Instant::now();
+        let deadline = options.budget.time.map(|t| began + t);
+        let planning = self.plan(request, &options.budget);
+        let (planned, assignments) = match deadline {
+            None => planning.await?,
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), planning)
+                .await
+                .map_err(|_| Error::Budget("the deadline passed before there was a plan".into()))??,
+        };
+        let took = began.elapsed();
+        announce(&planned.plan, &assignments, &planned.repairs, &options.events);
+        let execution = if options.plan_only {
+            let pairs = planned.plan.subtasks.iter().zip(&assignments);
+            let subtasks = pairs.map(|(s, a)| SubtaskReport::new(s, a)).collect();
+            Execution { subtasks, answer: String::new(), exhausted: None }
+        } else {
+            let context = options.context.filter(|_| crate::planner::points_back(request)).map(|text| Input {
+                from: 0,
+                task: "the conversation before".into(),
+                payload: Payload::text(text),
+            });
+            let setting = Setting { deadline, usd: options.budget.usd, context, events: options.events };
+            executor::execute(&planned.plan, &self.registry, &assignments, &setting).await
+        };
+        Ok(self.report(request, planned, execution, began, took, options.plan_only))
+    }
+
+    fn report(
+        &self,
+        request: &str,
+        planned: Planned,
+        execution: Execution,
+        began: Instant,
+        planning: std::time::Duration,
+        plan_only: bool,
+    ) -> RunReport {
+        let mut subtasks = execution.subtasks;
+        let mut total = Cost::of(planned.usage, self.planner_usd_per_mtok);
+        let mut by_model = std::collections::BTreeMap::new();
+        if planned.usage.prompt_tokens > 0 {
+            by_model.insert(self.planner_model.clone(), planned.usage);
+        }
+        for subtask in &mut subtasks {
+            if !plan_only && matches!(subtask.status, Status::Pending | Status::Running) {
+                subtask.status = Status::Skipped;
+            }
+            total += subtask.cost;
+            if let Some(model) = &subtask.model {
+                *by_model.entry(model.clone()).or_default() += subtask.cost.usage;
+            }
+        }
+        RunReport {
+            trace_id: ulid::Ulid::generate().to_string(),
+            request: request.to_owned(),
+            answer: execution.answer,
+            analysis: planned.analysis,
+            subtasks,
+            repairs: planned.repairs,
+            usage: total.usage,
+            by_model,
+            cost_usd: total.usd,
+            elapsed: began.elapsed(),
+            planning,
+            exhausted: execution.exhausted,
+        }
+    }
+}
+
+fn announce(plan: &Plan, assignments: &[Assignment], repairs: &[String], events: &EventSink) {
+    for repair in repairs {
+        events.send(Event::Warning { message: repair.clone() });
+    }
+    events.send(Event::Planned { plan: plan.clone() });
+    for a in assignments {
+        events.send(Event::Assigned { id: a.id, expert: a.expert.clone(), te: a.te, why: a.why.clone() });
+    }
+}

@@ -1,0 +1,181 @@
+//! From a request to a plan: analyse, segment in the user's own words, check and repair.
+//!
+//! The planner does not know the experts. It only splits; the router chooses.
+
+mod analysis;
+mod check;
+mod prompt;
+
+pub use analysis::{Analysis, analyse};
+pub(crate) use check::points_back;
+use qsef_core::{AnyModel, Error, FinishReason, Plan, Request, Result, Usage};
+use serde::Deserialize;
+
+/// The longest request that is planned, in bytes. Longer ones are material, not a request: they go to one expert whole.
+const MAX_PLANNED_BYTES: usize = 6_000;
+
+/// The most subtasks in a plan.
+const MAX_STEPS: usize = 16;
+
+/// A plan, what was read in the request, and what planning used.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// The subtasks.
+    pub plan: Plan,
+    /// Entities, concepts and intents of the request.
+    pub analysis: Analysis,
+    /// Tokens used; zero where no model was called.
+    pub usage: Usage,
+    /// What was repaired, in words.
+    pub repairs: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Steps {
+    steps: Vec<Step>,
+}
+
+/// A step as the model writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Step {
+    task: String,
+    #[serde(default)]
+    uses: Vec<usize>,
+}
+
+/// Splits requests into plans with a language model.
+#[derive(Debug, Clone)]
+pub struct Planner {
+    model: AnyModel,
+}
+
+impl Planner {
+    /// A planner on a model.
+    pub fn new(model: AnyModel) -> Self {
+        Self { model }
+    }
+
+    /// Plans a request. One that is plainly a single step costs no model call.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a request without words; otherwise the model's own. Unusable model output is no error: it
+    /// is repaired from the request itself, and [`Planned::repairs`] says so.
+    pub async fn plan(&self, request: &str) -> Result<Planned> {
+        let request = clean(request);
+        if !request.chars().any(char::is_alphanumeric) {
+            return Err(Error::Input("the request is empty: say what is to be done".into()));
+        }
+        let analysis = analyse(&request);
+        if analysis.clauses.len() < 2 || request.len() > MAX_PLANNED_BYTES {
+            let plan = Plan::single(request.trim());
+            return Ok(Planned { plan, analysis, usage: Usage::default(), repairs: Vec::new() });
+        }
+        let (steps, usage) = self.segment(&request).await?;
+        let (plan, repairs) = check::repair(&request, &analysis, steps, prompt::examples());
+        Ok(Planned { plan, analysis, usage, repairs })
+    }
+
+    /// The model's steps; none where its output is cut or not valid.
+    async fn segment(&self, request: &str) -> Result<(Vec<Step>, Usage)> {
+        let (messages, prefix) = prompt::messages(request);
+        // A plan repeats the request's words, so its length follows the request's.
+        let max_tokens = (160 + request.len()).min(2048);
+        let call = Request::new(messages).json_schema(schema()).max_tokens(max_tokens).prefix_messages(prefix);
+        let generation = self.model.generate(call).await?;
+        let steps = serde_json::from_str::<Steps>(&generation.text).ok();
+        let steps = steps.filter(|_| generation.finish == FinishReason::Stop);
+        Ok((steps.map(|s| s.steps).unwrap_or_default(), generation.usage))
+    }
+}
+
+/// Drops control characters that no request means, and keeps line breaks and tabs.
+fn clean(request: &str) -> String {
+    request.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+}
+
+/// The JSON Schema of a plan as the model writes it.
+fn schema() -> serde_json::Value {
+    serde_json::json!({
+        "type": "object",
+        "properties": {"steps": {
+            "type": "array", "minItems": 1, "maxItems": MAX_STEPS,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "task": {"type": "string", "minLength": 1},
+                    "uses": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": MAX_STEPS}}
+                },
+                "required": ["task", "uses"], "additionalProperties": false
+            }
+        }},
+        "required": ["steps"], "additionalProperties": false
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use qsef_core::test_util::ScriptedModel;
+
+    async fn plan(request: &str, answer: &str) -> Planned {
+        Planner::new(AnyModel::new(ScriptedModel::answers([answer]))).plan(request).await.unwrap()
+    }
+
+    fn tasks(planned: &Planned) -> Vec<&str> {
+        planned.plan.subtasks.iter().map(|s| s.task.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_single_step_calls_no_model() {
+        for request in ["Explain gravity", "Write a haiku about 'rain, and wind'.", "什么是光合作用？"] {
+            let planned = plan(request, "never asked for").await;
+            assert_eq!(tasks(&planned), [request]);
+            assert_eq!(planned.usage, Usage::default());
+        }
+    }
+
+    #[tokio::test]
+    async fn steps_become_subtasks_in_order() {
+        let answer = r#"{"steps":[{"task":"add 2 and 3","uses":[]},{"task":"double the result","uses":[1]}]}"#;
+        let planned = plan("Add 2 and 3, then double the result.", answer).await;
+        assert_eq!(tasks(&planned), ["add 2 and 3", "double the result"]);
+        assert_eq!(planned.plan.subtasks[1].uses, [1].into());
+        assert!(planned.repairs.is_empty(), "{:?}", planned.repairs);
+    }
+
+    #[tokio::test]
+    async fn repetition_invention_and_leaked_examples_are_repaired() {
+        let answer = r#"{"steps":[{"task":"add 2 and 3","uses":[7]},{"task":"Add 2 and 3.","uses":[1]},
+            {"task":"water the ferns","uses":[]},{"task":"email the accountant in Berlin","uses":[]},
+            {"task":"double the result","uses":[4]}]}"#;
+        let planned = plan("Add 2 and 3, then double the result.", answer).await;
+        assert_eq!(tasks(&planned), ["add 2 and 3", "double the result"]);
+        assert!(planned.repairs.len() >= 3, "{:?}", planned.repairs);
+        assert_eq!(planned.plan.subtasks[1].after, [1].into());
+    }
+
+    #[tokio::test]
+    async fn unusable_output_falls_back_to_the_requests_clauses() {
+        for answer in ["", "{\"steps\":[{\"ta", "{\"steps\":[]}", r#"{"steps":[{"task":"","uses":[]}]}"#] {
+            let planned = plan("Add 2 and 3, then write a poem about it.", answer).await;
+            assert_eq!(tasks(&planned), ["Add 2 and 3", "write a poem about it"], "for {answer}");
+            assert_eq!(planned.plan.subtasks[1].uses, [1].into());
+            assert!(!planned.repairs.is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_forgotten_part_of_the_request_is_added() {
+        let answer = r#"{"steps":[{"task":"convert 3 km to miles","uses":[]}]}"#;
+        let planned = plan("Convert 3 km to miles; list five alpine flowers.", answer).await;
+        assert_eq!(tasks(&planned), ["convert 3 km to miles", "list five alpine flowers"]);
+    }
+
+    #[tokio::test]
+    async fn empty_and_binary_requests_are_refused() {
+        let planner = Planner::new(AnyModel::new(ScriptedModel::answers([""])));
+        for request in ["", "  \n", "\0\u{1}\u{2}", "?!"] {
+            assert!(matches!(planner.plan(request).await, Err(Error::Input(_))));
+        }
+    }
+}

@@ -1,0 +1,99 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use qsef_core::{Cost, Payload, Status, Subtask, SubtaskId, Usage};
+use qsef_score::Score;
+
+use crate::{Analysis, Assignment};
+
+/// A subtask with what became of it.
+#[derive(Debug, Clone)]
+pub struct SubtaskReport {
+    /// Its number.
+    pub id: SubtaskId,
+    /// What was to be done.
+    pub task: String,
+    /// What the request puts before it.
+    pub after: BTreeSet<SubtaskId>,
+    /// Whose outputs it used.
+    pub uses: BTreeSet<SubtaskId>,
+    /// Who did it.
+    pub expert: String,
+    /// That expert's efficiency, in (0, 1].
+    pub te: f64,
+    /// Why that expert, in a line.
+    pub why: String,
+    /// All experts' scores, best first.
+    pub scores: Vec<Score>,
+    /// Where it stands.
+    pub status: Status,
+    /// What it cost.
+    pub cost: Cost,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// The model that was called, where one was.
+    pub model: Option<String>,
+    /// What it made.
+    pub output: Option<Payload>,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+impl SubtaskReport {
+    pub(crate) fn new(subtask: &Subtask, assignment: &Assignment) -> Self {
+        Self {
+            id: subtask.id,
+            task: subtask.task.clone(),
+            after: subtask.after.clone(),
+            uses: subtask.uses.clone(),
+            expert: assignment.expert.clone(),
+            te: assignment.te,
+            why: assignment.why.clone(),
+            scores: assignment.scores.clone(),
+            status: Status::Pending,
+            cost: Cost::default(),
+            elapsed: Duration::ZERO,
+            model: None,
+            output: None,
+            error: None,
+        }
+    }
+}
+
+/// A run from request to answer.
+#[derive(Debug, Clone)]
+pub struct RunReport {
+    /// A unique name that sorts by time.
+    pub trace_id: String,
+    /// The request.
+    pub request: String,
+    /// The answer, in Markdown; what there is of it where the run ended early.
+    pub answer: String,
+    /// What was read in the request.
+    pub analysis: Analysis,
+    /// The subtasks in order.
+    pub subtasks: Vec<SubtaskReport>,
+    /// What was repaired in the plan, in words.
+    pub repairs: Vec<String>,
+    /// Tokens of planner and experts.
+    pub usage: Usage,
+    /// The same by model.
+    pub by_model: BTreeMap<String, Usage>,
+    /// Money, in US dollars.
+    pub cost_usd: f64,
+    /// From request to answer.
+    pub elapsed: Duration,
+    /// From request to plan.
+    pub planning: Duration,
+    /// The limit that ended the run early.
+    pub exhausted: Option<String>,
+}
+
+impl RunReport {
+    /// Whether every subtask is done, or only a plan was asked for.
+    pub fn succeeded(&self) -> bool {
+        self.exhausted.is_none() && self.subtasks.iter().all(|s| matches!(s.status, Status::Done | Status::Pending))
+    }
+}
