@@ -1,1 +1,23 @@
-//! Under construction.
+//! GGUF language models of the `qwen2` and `llama` architectures, with constrained decoding.
+//!
+//! [`CandleModel`] is the whole of it: load a file, and use it as a [`qsef_core::LanguageModel`]. Weights stay quantised;
+//! attention state is kept between calls, so a prompt that begins as an earlier one did costs only what is new.
+
+mod bench;
+mod config;
+mod forward;
+mod generate;
+mod gguf;
+mod grammar;
+mod kv;
+mod model;
+mod prefix;
+mod sampler;
+mod session;
+mod template;
+mod text;
+mod tokens;
+mod weights;
+
+pub use bench::BenchReport;
+pub use model::CandleModel;

@@ -1,1 +1,99 @@
-//! Under construction.
+//! MiniLM-class sentence embedders: a BERT encoder from safetensors, mean pooling, unit length.
+
+mod bert;
+
+use std::{path::Path, sync::Arc};
+
+use bert::{Bert, Config};
+use candle_core::{DType, Device};
+use candle_nn::VarBuilder;
+use qsef_core::{Embedder, Error, Result};
+use tokenizers::{Tokenizer, TruncationParams};
+
+/// The most tokens of a text that the model sees (its `sentence_bert_config.json`).
+const WINDOW: usize = 256;
+
+/// Tokens, padding included, that are encoded in one pass: enough to fill the cores, little memory.
+const BATCH_TOKENS: usize = 4096;
+
+struct Inner {
+    name: String,
+    bert: Bert,
+    tokenizer: Tokenizer,
+}
+
+/// A sentence embedder that runs in this process. Cheap to clone.
+#[derive(Clone)]
+pub struct CandleEmbedder(Arc<Inner>);
+
+impl CandleEmbedder {
+    /// Loads `config.json`, `tokenizer.json` and `model.safetensors` from a directory.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] naming the file that is missing or damaged.
+    pub fn load(name: &str, dir: &Path) -> Result<Self> {
+        let bad = |file: &str, why: String| Error::ModelFile(format!("{}: {why}", dir.join(file).display()));
+        let config = std::fs::read(dir.join("config.json")).map_err(|e| bad("config.json", e.to_string()))?;
+        let config: Config = serde_json::from_slice(&config).map_err(|e| bad("config.json", e.to_string()))?;
+        let mut tokenizer =
+            Tokenizer::from_file(dir.join("tokenizer.json")).map_err(|e| bad("tokenizer.json", e.to_string()))?;
+        let truncation = TruncationParams { max_length: WINDOW, ..TruncationParams::default() };
+        tokenizer.with_truncation(Some(truncation)).map_err(|e| bad("tokenizer.json", e.to_string()))?;
+        tokenizer.with_padding(None);
+        let weights = dir.join("model.safetensors");
+        let tensors = candle_core::safetensors::load(&weights, &Device::Cpu)
+            .map_err(|e| bad("model.safetensors", e.to_string()))?;
+        let variables = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+        let bert = Bert::load(&config, variables).map_err(|e| bad("model.safetensors", e.to_string()))?;
+        Ok(Self(Arc::new(Inner { name: name.to_owned(), bert, tokenizer })))
+    }
+
+    /// See [`Embedder::embed`]; blocks the thread.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when a text cannot be read or the model fails.
+    pub fn embed_blocking(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
+        let failed = |e: String| Error::Model { model: self.0.name.clone(), message: e };
+        let ids: Result<Vec<Vec<u32>>> = texts
+            .iter()
+            .map(|t| Ok(self.0.tokenizer.encode(t.as_str(), true).map_err(|e| failed(e.to_string()))?.get_ids().to_vec()))
+            .collect();
+        let mut rows: Vec<(usize, Vec<u32>)> = ids?.into_iter().enumerate().collect();
+        // Neighbours of like length waste little padding.
+        rows.sort_by_key(|(_, ids)| ids.len());
+        let mut vectors = vec![Vec::new(); texts.len()];
+        let mut rest = rows.as_slice();
+        while let Some((_, first)) = rest.first() {
+            let mut count = (BATCH_TOKENS / first.len().max(1)).clamp(1, rest.len());
+            while count > 1 && rest.get(count - 1).is_some_and(|(_, ids)| ids.len() * count > BATCH_TOKENS) {
+                count -= 1;
+            }
+            let (batch, after) = rest.split_at(count);
+            let encoded = self.0.bert.encode(batch.iter().map(|(_, ids)| ids.as_slice())).map_err(|e| failed(e.to_string()))?;
+            for ((place, _), vector) in batch.iter().zip(encoded) {
+                if let Some(slot) = vectors.get_mut(*place) {
+                    *slot = vector;
+                }
+            }
+            rest = after;
+        }
+        Ok(vectors)
+    }
+}
+
+impl Embedder for CandleEmbedder {
+    fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    fn dimensions(&self) -> usize {
+        self.0.bert.dimensions()
+    }
+
+    async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
+        let this = self.clone();
+        tokio::task::spawn_blocking(move || this.embed_blocking(&texts))
+            .await
+            .map_err(|e| Error::Internal(format!("the embedder's thread ended: {e}")))?
+    }
+}

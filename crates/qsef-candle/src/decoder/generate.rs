@@ -1,0 +1,121 @@
+use qsef_core::{Delta, Error, FinishReason, Result, TokenLogprob, Usage};
+
+use super::{
+    grammar::Constraint,
+    sampler::{Sampler, logprobs},
+    session::Session,
+    text::Utf8Joiner,
+    tokens::Vocabulary,
+};
+
+/// What one answer needs besides the model's state.
+pub(super) struct Job {
+    pub prompt: Vec<u32>,
+    pub constraint: Option<Constraint>,
+    pub max_tokens: usize,
+    pub context: usize,
+    pub sampler: Sampler,
+    pub top_logprobs: usize,
+}
+
+/// Where pieces go; false says that nobody listens any more.
+pub(super) type Sink<'a> = &'a mut dyn FnMut(Delta) -> bool;
+
+/// Text and log-probabilities that wait for a whole character.
+struct Writer<'a> {
+    vocabulary: &'a Vocabulary,
+    joiner: Utf8Joiner,
+    waiting: Vec<TokenLogprob>,
+    text: String,
+    tokens: usize,
+}
+
+impl Writer<'_> {
+    /// Adds a token; log-probabilities are those of the distribution it was drawn from, if they are wanted.
+    fn add(&mut self, token: u32, ranks: Option<(f32, Vec<(u32, f32)>)>) {
+        let bytes = self.vocabulary.bytes(token);
+        self.tokens += 1;
+        self.text.push_str(&self.joiner.push(&bytes));
+        if let Some((logprob, top)) = ranks {
+            let name = |token: u32| String::from_utf8_lossy(&self.vocabulary.bytes(token)).into_owned();
+            let top = top.into_iter().map(|(token, logprob)| (name(token), logprob)).collect();
+            self.waiting.push(TokenLogprob { token: name(token), logprob, top });
+        }
+    }
+
+    /// Sends what is whole.
+    fn flush(&mut self, sink: Sink<'_>, end: bool) -> bool {
+        if self.text.is_empty() && (self.waiting.is_empty() || !end) {
+            return true;
+        }
+        let text = std::mem::take(&mut self.text);
+        sink(Delta::Text { text, logprobs: std::mem::take(&mut self.waiting) })
+    }
+}
+
+/// Generates an answer into `sink`. The session keeps what it computed, so the next call can reuse a common prefix.
+///
+/// Tokens that the grammar forces are not chosen, so no logits are computed for them: they go through the layers in one
+/// batch with the token before them.
+pub(super) fn generate(
+    mut job: Job,
+    session: &mut Session,
+    vocabulary: &Vocabulary,
+    stop: &dyn Fn() -> bool,
+    sink: Sink<'_>,
+) -> Result<()> {
+    // The logits after the last token are needed, so that one is computed again if need be.
+    let cached = session.common(&job.prompt).min(job.prompt.len().saturating_sub(1));
+    session.truncate(cached);
+    let mut pending: Vec<u32> = job.prompt.get(cached..).unwrap_or_default().to_vec();
+    let limit = job.max_tokens.min(job.context.saturating_sub(job.prompt.len()));
+    let joiner = Utf8Joiner::default();
+    let mut out = Writer { vocabulary, joiner, waiting: Vec::new(), text: String::new(), tokens: 0 };
+    let finish = loop {
+        if let Some(constraint) = &mut job.constraint {
+            for token in constraint.forced() {
+                if out.tokens < limit && !vocabulary.stops.contains(&token) {
+                    out.add(token, (job.top_logprobs > 0).then(|| (0.0, vec![(token, 0.0)])));
+                    pending.push(token);
+                }
+            }
+            if !out.flush(sink, false) {
+                return Ok(());
+            }
+            if constraint.complete() {
+                break FinishReason::Stop;
+            }
+        }
+        if out.tokens >= limit {
+            break FinishReason::Length;
+        }
+        let Some(mut logits) = session.feed(&std::mem::take(&mut pending), stop)? else { return Ok(()) };
+        if let Some(constraint) = &mut job.constraint {
+            constraint.mask(&mut logits)?;
+        }
+        let token = job
+            .sampler
+            .choose(&logits)
+            .ok_or_else(|| Error::Internal("the model's output is not a number, or the grammar allows nothing".into()))?;
+        if vocabulary.stops.contains(&token) {
+            break FinishReason::Stop;
+        }
+        if let Some(constraint) = &mut job.constraint {
+            constraint.consume(token)?;
+        }
+        out.add(token, (job.top_logprobs > 0).then(|| logprobs(&logits, token, job.top_logprobs)));
+        pending.push(token);
+        if !out.flush(sink, false) || stop() {
+            return Ok(());
+        }
+    };
+    let usage = Usage {
+        prompt_tokens: job.prompt.len() as u64,
+        cached_tokens: cached as u64,
+        completion_tokens: out.tokens as u64,
+    };
+    if out.flush(sink, true) {
+        sink(Delta::End { usage, finish });
+    }
+    Ok(())
+}

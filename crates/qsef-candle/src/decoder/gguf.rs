@@ -1,0 +1,172 @@
+use std::{fs::File, io::Cursor, path::Path};
+
+use candle_core::{
+    Device, Shape,
+    quantized::{
+        GgmlDType, QStorage, QTensor,
+        gguf_file::{Content, Value},
+    },
+};
+use memmap2::Mmap;
+use qsef_core::{Error, Result};
+
+/// A GGUF file, mapped and checked: every tensor that it announces lies inside it.
+pub(super) struct Gguf {
+    name: String,
+    map: Mmap,
+    content: Content,
+}
+
+impl Gguf {
+    /// Maps the file and reads its header.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] naming the file where it is missing, truncated or not GGUF.
+    pub fn open(path: &Path) -> Result<Self> {
+        let name = path.display().to_string();
+        let file = File::open(path).map_err(|e| Error::ModelFile(format!("cannot open the model file {name}: {e}")))?;
+        // SAFETY: the map is private to this process and only read. A file that another process truncates while it is
+        // mapped would end this one with SIGBUS; models are written once, under another name, and renamed when whole.
+        #[allow(unsafe_code)]
+        let map = unsafe { Mmap::map(&file) }
+            .map_err(|e| Error::ModelFile(format!("cannot map the model file {name}: {e}")))?;
+        let content = Content::read(&mut Cursor::new(&map[..])).map_err(|e| {
+            Error::ModelFile(format!("{name} is not a whole GGUF file ({}): fetch it again", first_line(&e)))
+        })?;
+        let gguf = Self { name, map, content };
+        for tensor in gguf.content.tensor_infos.keys() {
+            gguf.bytes(tensor)?;
+        }
+        Ok(gguf)
+    }
+
+    /// An error about this file.
+    pub fn error(&self, message: impl std::fmt::Display) -> Error {
+        Error::ModelFile(format!("{}: {message}", self.name))
+    }
+
+    /// The file's length in bytes.
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// A metadata value, where the file has it.
+    pub fn value(&self, key: &str) -> Option<&Value> {
+        self.content.metadata.get(key)
+    }
+
+    /// A text from the metadata.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        match self.value(key) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A whole number that is not negative.
+    pub fn number(&self, key: &str) -> Option<usize> {
+        match self.value(key)? {
+            Value::I8(v) => (*v).try_into().ok(),
+            Value::I16(v) => (*v).try_into().ok(),
+            Value::I32(v) => (*v).try_into().ok(),
+            Value::I64(v) => (*v).try_into().ok(),
+            other => other.to_u64().ok()?.try_into().ok(),
+        }
+    }
+
+    /// A number of 32 or 64 bits as f64.
+    pub fn float(&self, key: &str) -> Option<f64> {
+        match self.value(key)? {
+            Value::F32(v) => Some(f64::from(*v)),
+            Value::F64(v) => Some(*v),
+            _ => None,
+        }
+    }
+
+    /// A list from the metadata.
+    pub fn list(&self, key: &str) -> Option<&[Value]> {
+        match self.value(key) {
+            Some(Value::Array(values)) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// Whether the file has this tensor.
+    pub fn has(&self, tensor: &str) -> bool {
+        self.content.tensor_infos.contains_key(tensor)
+    }
+
+    /// Elements of all tensors together.
+    pub fn parameters(&self) -> u64 {
+        self.content.tensor_infos.values().map(|t| t.shape.elem_count() as u64).sum()
+    }
+
+    /// A tensor's bytes, type and shape.
+    fn bytes(&self, tensor: &str) -> Result<(&[u8], GgmlDType, &Shape)> {
+        let info = self.content.tensor_infos.get(tensor).ok_or_else(|| self.error(format!("no tensor `{tensor}`")))?;
+        let dtype = info.ggml_dtype;
+        let elements = info.shape.dims().iter().try_fold(1usize, |n, d| n.checked_mul(*d));
+        let range = elements
+            .filter(|n| n.is_multiple_of(dtype.block_size()))
+            .and_then(|n| (n / dtype.block_size()).checked_mul(dtype.type_size()))
+            .and_then(|size| {
+                let start = usize::try_from(self.content.tensor_data_offset.checked_add(info.offset)?).ok()?;
+                Some(start..start.checked_add(size)?)
+            })
+            .ok_or_else(|| self.error(format!("tensor `{tensor}` has an impossible size or place")))?;
+        if !range.start.is_multiple_of(8) {
+            return Err(self.error(format!("tensor `{tensor}` is not aligned")));
+        }
+        let end = range.end;
+        let bytes = self.map.get(range).ok_or_else(|| {
+            self.error(format!(
+                "truncated: tensor `{tensor}` ends at byte {end}, the file at {}; fetch it again",
+                self.map.len()
+            ))
+        })?;
+        Ok((bytes, dtype, &info.shape))
+    }
+
+    /// Reads a tensor as it is stored; types that candle multiplies slowly become Q8_0.
+    ///
+    /// Q5_0 and Q4_0 hold 5- and 4-bit numbers times a scale, so the conversion loses nothing. Q5_1 and Q4_1 have an
+    /// offset too and are rounded to 8 bits.
+    pub fn tensor(&self, tensor: &str) -> Result<QTensor> {
+        let (bytes, dtype, shape) = self.bytes(tensor)?;
+        let wrap = |e: candle_core::Error| self.error(format!("tensor `{tensor}`: {}", first_line(&e)));
+        let widened = (dtype == GgmlDType::Q5_0).then(|| q5_0_to_q8_0(bytes));
+        let (data, stored) = widened.as_deref().map_or((bytes, dtype), |wide| (wide, GgmlDType::Q8_0));
+        let storage = QStorage::from_data(data.into(), &Device::Cpu, stored).map_err(wrap)?;
+        let read = QTensor::new(storage, shape.clone()).map_err(wrap)?;
+        match dtype {
+            GgmlDType::Q5_1 | GgmlDType::Q4_1 => {
+                read.dequantize(&Device::Cpu).and_then(|wide| QTensor::quantize(&wide, GgmlDType::Q8_0)).map_err(wrap)
+            }
+            _ => Ok(read),
+        }
+    }
+
+    /// Reads a tensor as f32.
+    pub fn floats(&self, tensor: &str) -> Result<candle_core::Tensor> {
+        self.tensor(tensor)?.dequantize(&Device::Cpu).map_err(|e| self.error(first_line(&e)))
+    }
+}
+
+/// Candle's errors may carry a backtrace; people need the first line.
+pub(super) fn first_line(error: &candle_core::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+/// Rewrites blocks of Q5_0 (scale, 32 fifth bits, 16 bytes of two nibbles) as Q8_0 (scale, 32 bytes).
+fn q5_0_to_q8_0(blocks: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(blocks.len() / 22 * 34);
+    for block in blocks.as_chunks::<22>().0 {
+        let [d0, d1, h0, h1, h2, h3, nibbles @ ..] = block;
+        let high = u32::from_le_bytes([*h0, *h1, *h2, *h3]);
+        out.extend([*d0, *d1]);
+        let number = |nibble: u8, bit: usize| (nibble | (((high >> bit) & 1) as u8) << 4).wrapping_sub(16);
+        out.extend(nibbles.iter().enumerate().map(|(i, byte)| number(byte & 15, i)));
+        out.extend(nibbles.iter().enumerate().map(|(i, byte)| number(byte >> 4, i + 16)));
+    }
+    out
+}

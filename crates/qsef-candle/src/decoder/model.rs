@@ -1,0 +1,283 @@
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt, channel::mpsc};
+use qsef_core::{
+    DeltaStream, Error, LanguageModel, Message, Modality, ModelInfo, OutputFormat, Request, Result,
+};
+
+use super::{
+    generate::{Job, generate},
+    gguf::Gguf,
+    grammar::Grammars,
+    prefix::PrefixStore,
+    sampler::Sampler,
+    session::Session,
+    template::Template,
+    tokens::Vocabulary,
+    weights::Weights,
+};
+
+/// Sessions kept for reuse. Each holds the attention state of its last call.
+const SESSIONS: usize = 3;
+
+/// A GGUF language model that runs in this process. Clones share weights and saved state.
+///
+/// One generation runs at a time; others wait for it.
+#[derive(Clone)]
+pub struct CandleModel {
+    inner: Arc<Inner>,
+    prefixes: Option<Arc<PrefixStore>>,
+}
+
+struct Inner {
+    info: ModelInfo,
+    weights: Arc<Weights>,
+    vocabulary: Arc<Vocabulary>,
+    template: Template,
+    grammars: OnceLock<Result<Grammars, String>>,
+    sessions: Mutex<Vec<Session>>,
+    file_bytes: usize,
+    load_time: Duration,
+}
+
+impl CandleModel {
+    /// Loads a GGUF file of architecture `qwen2` or `llama`. `name` is what the model is called in errors and reports.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`], naming the file, where it is missing, truncated, damaged or of another architecture.
+    pub fn load(name: &str, path: &Path) -> Result<Self> {
+        let start = Instant::now();
+        let gguf = Gguf::open(path)?;
+        let (weights, vocabulary) = std::thread::scope(|scope| {
+            let vocabulary = scope.spawn(|| Vocabulary::read(&gguf));
+            let weights = Weights::read(&gguf);
+            let vocabulary =
+                vocabulary.join().unwrap_or_else(|_| Err(gguf.error("the tokenizer could not be built")));
+            (weights, vocabulary)
+        });
+        let (weights, vocabulary) = (weights?, vocabulary?);
+        let template =
+            Template::new(gguf.text("tokenizer.chat_template"), vocabulary.bos.clone(), vocabulary.eos.clone())?;
+        let info = ModelInfo {
+            name: name.to_owned(),
+            context_tokens: weights.config.context,
+            params_b: Some(gguf.parameters() as f64 / 1e9),
+            accepts: vec![Modality::Text],
+            usd_per_mtok: 0.0,
+        };
+        let inner = Inner {
+            info,
+            weights: Arc::new(weights),
+            vocabulary: Arc::new(vocabulary),
+            template,
+            grammars: OnceLock::new(),
+            sessions: Mutex::default(),
+            file_bytes: gguf.len(),
+            load_time: start.elapsed(),
+        };
+        Ok(Self { inner: Arc::new(inner), prefixes: None })
+    }
+
+    /// Saves the state of prompt prefixes ([`Request::prefix_messages`]) under `dir` and takes them from there.
+    #[must_use]
+    pub fn with_prefix_dir(mut self, dir: PathBuf) -> Self {
+        let inner = &self.inner;
+        let model = format!("{} {} {}", inner.info.name, inner.file_bytes, inner.weights.vocabulary);
+        self.prefixes = Some(Arc::new(PrefixStore::new(dir, model)));
+        self
+    }
+
+    /// How many tokens a text is.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where the tokenizer fails.
+    pub fn count_tokens(&self, text: &str) -> Result<usize> {
+        Ok(self.tokenize(text)?.len())
+    }
+
+    /// The most tokens that prompt and answer may have together.
+    pub fn context_tokens(&self) -> usize {
+        self.inner.weights.config.context
+    }
+
+    /// A text's tokens. Names of special tokens in it become those tokens.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where the tokenizer fails.
+    pub fn tokenize(&self, text: &str) -> Result<Vec<u32>> {
+        self.inner.vocabulary.encode(text)
+    }
+
+    /// The prompt text that the model's chat template makes of messages, up to where the model's answer begins.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a part that is not text or a conversation that the template refuses.
+    pub fn prompt(&self, messages: &[Message]) -> Result<String> {
+        self.inner.template.render(messages, true)
+    }
+
+    /// Logits over the vocabulary after each of `tokens`: `[tokens, vocabulary]`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there are no tokens or more than the context holds.
+    pub fn logits(&self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
+        Session::new(self.inner.weights.clone())?.feed_all(tokens)
+    }
+
+    /// The final hidden state, normalised, of each of `tokens`: `[tokens, hidden]`.
+    ///
+    /// # Errors
+    /// As [`CandleModel::logits`].
+    pub fn hidden_states(&self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
+        Session::new(self.inner.weights.clone())?.feed_hidden(tokens)
+    }
+
+    /// Continues a prompt of tokens greedily, without a template, for at most `count` tokens or until the model stops.
+    ///
+    /// # Errors
+    /// As [`CandleModel::logits`].
+    pub fn greedy(&self, tokens: &[u32], count: usize) -> Result<Vec<u32>> {
+        let mut session = Session::new(self.inner.weights.clone())?;
+        let mut sampler = Sampler::new(0.0, 0);
+        let (mut out, mut pending) = (Vec::new(), tokens.to_vec());
+        while out.len() < count {
+            let Some(logits) = session.feed(&pending, &|| false)? else { break };
+            let Some(token) = sampler.choose(&logits) else { break };
+            out.push(token);
+            if self.inner.vocabulary.stops.contains(&token) {
+                break;
+            }
+            pending = vec![token];
+        }
+        Ok(out)
+    }
+
+    /// How long loading took.
+    pub fn load_time(&self) -> Duration {
+        self.inner.load_time
+    }
+
+    pub(super) fn weights(&self) -> &Arc<Weights> {
+        &self.inner.weights
+    }
+
+    fn job(&self, request: &Request) -> Result<Job> {
+        let inner = &self.inner;
+        let prompt = inner.vocabulary.encode(&inner.template.render(&request.messages, true)?)?;
+        let context = inner.weights.config.context;
+        if prompt.is_empty() || prompt.len() >= context {
+            return Err(Error::Input(format!(
+                "the prompt has {} tokens; model `{}` has room for {context}, prompt and answer together",
+                prompt.len(),
+                inner.info.name
+            )));
+        }
+        let constraint = match &request.format {
+            OutputFormat::Text => None,
+            OutputFormat::JsonSchema(schema) => Some(inner.grammars()?.json(schema)?),
+            other => return Err(Error::Input(format!("output format {other:?} is not supported here"))),
+        };
+        Ok(Job {
+            prompt,
+            constraint,
+            max_tokens: request.max_tokens,
+            context,
+            sampler: Sampler::new(request.temperature, request.seed),
+            top_logprobs: request.top_logprobs,
+        })
+    }
+
+    /// How many tokens of `prompt` the recurring messages of a request make.
+    fn prefix_tokens(&self, request: &Request, prompt: &[u32]) -> Result<usize> {
+        let Some(messages) = request.messages.get(..request.prefix_messages).filter(|m| !m.is_empty()) else {
+            return Ok(0);
+        };
+        let inner = &self.inner;
+        let prefix = inner.vocabulary.encode(&inner.template.render(messages, false)?)?;
+        Ok(prefix.iter().zip(prompt).take_while(|(a, b)| a == b).count())
+    }
+
+    fn run(&self, request: &Request, sender: &mpsc::UnboundedSender<Result<qsef_core::Delta>>) -> Result<()> {
+        let job = self.job(request)?;
+        let mut sessions = self.inner.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let stop = || sender.is_closed();
+        if stop() {
+            return Ok(());
+        }
+        let mut session = self.inner.session(&mut sessions, &job.prompt)?;
+        if let Some(store) = &self.prefixes {
+            let prefix = self.prefix_tokens(request, &job.prompt)?;
+            store.prepare(&mut session, job.prompt.get(..prefix).unwrap_or_default(), &stop)?;
+        }
+        let done =
+            generate(job, &mut session, &self.inner.vocabulary, &stop, &mut |d| sender.unbounded_send(Ok(d)).is_ok());
+        sessions.push(session);
+        done
+    }
+}
+
+impl Inner {
+    fn grammars(&self) -> Result<&Grammars> {
+        let built = self
+            .grammars
+            .get_or_init(|| Grammars::new(&self.vocabulary, self.weights.vocabulary).map_err(|e| e.to_string()));
+        built.as_ref().map_err(|e| Error::Internal(e.clone()))
+    }
+
+    /// Takes the session that shares the longest beginning with `prompt`, or a new one: a session is only overwritten
+    /// where at least half of it stays useful or there is no room for another. The least recently used come first.
+    fn session(&self, sessions: &mut Vec<Session>, prompt: &[u32]) -> Result<Session> {
+        let best = sessions.iter().enumerate().max_by_key(|(_, s)| s.common(prompt)).map(|(i, s)| (i, s.common(prompt)));
+        match best {
+            Some((index, common)) if common > 0 && (common * 2 >= prompt.len() || sessions.len() >= SESSIONS) => {
+                Ok(sessions.remove(index))
+            }
+            _ if sessions.len() >= SESSIONS => Ok(sessions.remove(0)),
+            _ => Session::new(self.weights.clone()),
+        }
+    }
+}
+
+impl LanguageModel for CandleModel {
+    fn info(&self) -> &ModelInfo {
+        &self.inner.info
+    }
+
+    async fn stream(&self, request: Request) -> Result<DeltaStream> {
+        let (sender, receiver) = mpsc::unbounded();
+        let (checked, ready) = futures::channel::oneshot::channel();
+        let model = self.clone();
+        // A thread of its own, not the runtime's pool: candle's kernels keep every core busy, and an application may
+        // have no runtime at all.
+        std::thread::Builder::new()
+            .name("qsef-decoder".into())
+            .spawn(move || {
+                let _ = checked.send(());
+                if let Err(error) = model.run(&request, &sender) {
+                    let _ = sender.unbounded_send(Err(model.named(error)));
+                }
+            })
+            .map_err(|e| Error::Internal(format!("cannot start a thread: {e}")))?;
+        let _ = ready.await;
+        Ok(receiver.boxed())
+    }
+}
+
+impl CandleModel {
+    fn named(&self, error: Error) -> Error {
+        match error {
+            Error::Internal(message) => Error::Model { model: self.inner.info.name.clone(), message },
+            other => other,
+        }
+    }
+}
+
+impl std::fmt::Debug for CandleModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CandleModel").field("info", &self.inner.info).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,121 @@
+use std::sync::Arc;
+
+use candle_core::Tensor;
+use qsef_core::{Error, Result};
+
+use super::{gguf::first_line, kv::KvCache, weights::Weights};
+
+/// Tokens that go through the layers together. More would only make the score matrix larger.
+const CHUNK: usize = 256;
+
+/// A sequence of tokens and the attention state that the model computed for them.
+pub(super) struct Session {
+    weights: Arc<Weights>,
+    cache: KvCache,
+    tokens: Vec<u32>,
+}
+
+fn failed(error: candle_core::Error) -> Error {
+    Error::Internal(format!("decoder: {}", first_line(&error)))
+}
+
+impl Session {
+    /// An empty session.
+    pub fn new(weights: Arc<Weights>) -> Result<Self> {
+        let config = &weights.config;
+        let cache = KvCache::new(config.layers, config.kv_heads, config.head_dim).map_err(failed)?;
+        Ok(Self { cache, tokens: Vec::new(), weights })
+    }
+
+    /// The tokens whose state is held.
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// How many of `tokens`, from the first on, this session already holds.
+    pub fn common(&self, tokens: &[u32]) -> usize {
+        self.tokens.iter().zip(tokens).take_while(|(a, b)| a == b).count()
+    }
+
+    /// Forgets all but the first `len` tokens.
+    pub fn truncate(&mut self, len: usize) {
+        self.tokens.truncate(len);
+    }
+
+    /// Appends tokens and returns the logits after the last one, or None when `stop` said so on the way; what was
+    /// computed until then is kept.
+    pub fn feed(&mut self, tokens: &[u32], stop: &dyn Fn() -> bool) -> Result<Option<Vec<f32>>> {
+        let Some(hidden) = self.run(tokens, stop, |_| Ok(()))? else { return Ok(None) };
+        let rows = hidden.dim(0).map_err(failed)?;
+        self.weights
+            .normed(&hidden.narrow(0, rows.saturating_sub(1), 1).map_err(failed)?)
+            .and_then(|normed| self.weights.logits(&normed, 0))
+            .map(Some)
+            .map_err(failed)
+    }
+
+    /// Appends tokens and returns the logits after each of them.
+    pub fn feed_all(&mut self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
+        let weights = self.weights.clone();
+        let mut all = Vec::with_capacity(tokens.len());
+        self.run(tokens, &|| false, |hidden| {
+            let normed = weights.normed(hidden)?;
+            for row in 0..normed.dim(0)? {
+                all.push(weights.logits(&normed, row)?);
+            }
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// Appends tokens and returns the model's final, normalised hidden state of each.
+    pub fn feed_hidden(&mut self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
+        let weights = self.weights.clone();
+        let mut all = Vec::with_capacity(tokens.len());
+        self.run(tokens, &|| false, |hidden| {
+            all.extend(weights.normed(hidden)?.to_vec2::<f32>()?);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// The attention state of the first `len` tokens, to be saved.
+    pub fn export(&self, len: usize) -> Result<Vec<f32>> {
+        self.cache.export(len.min(self.tokens.len())).map_err(failed)
+    }
+
+    /// Replaces the session by saved tokens and their state.
+    pub fn import(&mut self, tokens: &[u32], state: &[f32]) -> Result<()> {
+        self.tokens.clear();
+        self.cache.import(state, tokens.len()).map_err(failed)?;
+        self.tokens.extend_from_slice(tokens);
+        Ok(())
+    }
+
+    fn run(
+        &mut self,
+        tokens: &[u32],
+        stop: &dyn Fn() -> bool,
+        mut each: impl FnMut(&Tensor) -> candle_core::Result<()>,
+    ) -> Result<Option<Tensor>> {
+        let context = self.weights.config.context;
+        let total = self.tokens.len() + tokens.len();
+        if tokens.is_empty() || total > context {
+            return Err(Error::Input(format!(
+                "{total} tokens do not fit the model's context of {context} tokens, or there are none to add"
+            )));
+        }
+        self.cache.reserve(total, self.tokens.len()).map_err(failed)?;
+        let mut last = None;
+        for chunk in tokens.chunks(CHUNK) {
+            let start = self.tokens.len();
+            let Some(hidden) = self.weights.hidden(chunk, start, &self.cache, stop).map_err(failed)? else {
+                return Ok(None);
+            };
+            self.tokens.extend_from_slice(chunk);
+            each(&hidden).map_err(failed)?;
+            last = Some(hidden);
+        }
+        Ok(last)
+    }
+}

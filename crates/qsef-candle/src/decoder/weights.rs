@@ -1,0 +1,155 @@
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use candle_core::{
+    DType, Device, Module, Tensor,
+    quantized::{GgmlDType, QMatMul, QTensor},
+};
+use qsef_core::{Error, Result};
+
+use super::{config::Config, gguf::Gguf, gguf::first_line};
+
+/// The weights of one transformer block.
+pub(super) struct Layer {
+    pub attn_norm: Tensor,
+    pub q: Linear,
+    pub k: Linear,
+    pub v: Linear,
+    pub out: Linear,
+    pub ffn_norm: Tensor,
+    pub gate: Linear,
+    pub up: Linear,
+    pub down: Linear,
+}
+
+/// A quantised matrix with an optional bias: `x [rows, in]` to `[rows, out]`.
+pub(super) struct Linear {
+    weight: QMatMul,
+    bias: Option<Tensor>,
+}
+
+impl Linear {
+    pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        let y = self.weight.forward(x)?;
+        match &self.bias {
+            Some(bias) => y.broadcast_add(bias),
+            None => Ok(y),
+        }
+    }
+
+    /// Makes candle build the tiled copy of the weight that its matrix kernels use, by multiplying zeros.
+    fn pack(&self) -> candle_core::Result<()> {
+        let QMatMul::QTensor(weight) = &self.weight else { return Ok(()) };
+        let rows = match weight.dtype() {
+            GgmlDType::Q4K | GgmlDType::Q8_0 => 1,
+            // Used for several rows only.
+            GgmlDType::Q6K => 2,
+            _ => return Ok(()),
+        };
+        let (_, inputs) = weight.shape().dims2()?;
+        self.weight.forward(&Tensor::zeros((rows, inputs), DType::F32, &Device::Cpu)?).map(|_| ())
+    }
+}
+
+/// All weights of a decoder; shared between sessions.
+pub(super) struct Weights {
+    pub config: Config,
+    pub embedding: Arc<QTensor>,
+    pub layers: Vec<Layer>,
+    pub norm: Tensor,
+    pub output: QMatMul,
+    /// One rotation speed per pair of dimensions, radians per position.
+    pub rope_speeds: Vec<f64>,
+    pub vocabulary: usize,
+}
+
+impl Weights {
+    /// Reads all tensors, layers in parallel on every core.
+    ///
+    /// Candle multiplies Q4_K, Q6_K and Q8_0 by kernels that want the weight in tiles of 16 rows, and makes that copy, on
+    /// one thread, when a weight is first used: 7 s for a model of 1.5B. Doing it here, a layer per thread, while the
+    /// other layers are still being read, divides that by the number of cores.
+    pub fn read(gguf: &Gguf) -> Result<Self> {
+        let config = Config::read(gguf)?;
+        let slots: Vec<Mutex<Option<Result<Layer>>>> = (0..config.layers).map(|_| Mutex::new(None)).collect();
+        let next = AtomicUsize::new(0);
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(config.layers);
+        let ends = std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    loop {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(slot) = slots.get(index) else { break };
+                        let layer = read_layer(gguf, index);
+                        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(layer);
+                    }
+                });
+            }
+            read_ends(gguf)
+        });
+        let (embedding, output, norm) = ends?;
+        let layers = slots
+            .into_iter()
+            .map(|slot| {
+                slot.into_inner()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .unwrap_or_else(|| Err(Error::Internal("a layer was not read".into())))
+            })
+            .collect::<Result<_>>()?;
+        let (vocabulary, width) = embedding.shape().dims2().map_err(|e| gguf.error(first_line(&e)))?;
+        if width != config.hidden {
+            return Err(gguf.error(format!("`token_embd.weight` is {width} wide, the model {}", config.hidden)));
+        }
+        let rope_speeds = rope_speeds(gguf, &config)?;
+        Ok(Self { config, embedding, layers, norm, output, rope_speeds, vocabulary })
+    }
+}
+
+fn read_ends(gguf: &Gguf) -> Result<(Arc<QTensor>, QMatMul, Tensor)> {
+    let wrap = |e: candle_core::Error| gguf.error(first_line(&e));
+    let embedding = Arc::new(gguf.tensor("token_embd.weight")?);
+    let output = if gguf.has("output.weight") { Arc::new(gguf.tensor("output.weight")?) } else { embedding.clone() };
+    Ok((embedding, QMatMul::from_arc(output).map_err(wrap)?, gguf.floats("output_norm.weight")?))
+}
+
+fn read_layer(gguf: &Gguf, index: usize) -> Result<Layer> {
+    let name = |part: &str, kind: &str| format!("blk.{index}.{part}.{kind}");
+    let linear = |part: &str| -> Result<Linear> {
+        let tensor = name(part, "weight");
+        let wrap = |e: candle_core::Error| gguf.error(format!("tensor `{tensor}`: {}", first_line(&e)));
+        let weight = QMatMul::from_qtensor(gguf.tensor(&tensor)?).map_err(wrap)?;
+        let bias = name(part, "bias");
+        let bias = gguf.has(&bias).then(|| gguf.floats(&bias)).transpose()?;
+        let linear = Linear { weight, bias };
+        linear.pack().map_err(wrap)?;
+        Ok(linear)
+    };
+    Ok(Layer {
+        attn_norm: gguf.floats(&name("attn_norm", "weight"))?,
+        q: linear("attn_q")?,
+        k: linear("attn_k")?,
+        v: linear("attn_v")?,
+        out: linear("attn_output")?,
+        ffn_norm: gguf.floats(&name("ffn_norm", "weight"))?,
+        gate: linear("ffn_gate")?,
+        up: linear("ffn_up")?,
+        down: linear("ffn_down")?,
+    })
+}
+
+fn rope_speeds(gguf: &Gguf, config: &Config) -> Result<Vec<f64>> {
+    let half = config.head_dim / 2;
+    let speeds = (0..half)
+        .map(|i| config.rope_base.powf(-((2 * i) as f64) / config.head_dim as f64) / config.rope_scale)
+        .collect::<Vec<_>>();
+    if !gguf.has("rope_freqs.weight") {
+        return Ok(speeds);
+    }
+    let factors = gguf.floats("rope_freqs.weight")?.to_vec1::<f32>().map_err(|e| gguf.error(first_line(&e)))?;
+    if factors.len() != half {
+        return Err(gguf.error(format!("`rope_freqs.weight` has {} numbers, not {half}", factors.len())));
+    }
+    Ok(speeds.iter().zip(&factors).map(|(speed, factor)| speed / f64::from(*factor)).collect())
+}
