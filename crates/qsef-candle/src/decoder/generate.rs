@@ -11,6 +11,8 @@ use super::{
 /// What one answer needs besides the model's state.
 pub(super) struct Job {
     pub prompt: Vec<u32>,
+    /// Of the prompt's state in the session, how many tokens were computed for this call.
+    pub fresh: usize,
     pub constraint: Option<Constraint>,
     pub max_tokens: usize,
     pub context: usize,
@@ -111,7 +113,7 @@ pub(super) fn generate(
     };
     let usage = Usage {
         prompt_tokens: job.prompt.len() as u64,
-        cached_tokens: cached as u64,
+        cached_tokens: cached.saturating_sub(job.fresh) as u64,
         completion_tokens: out.tokens as u64,
     };
     if out.flush(sink, true) {

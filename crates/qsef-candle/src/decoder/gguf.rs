@@ -9,6 +9,7 @@ use candle_core::{
 };
 use memmap2::Mmap;
 use qsef_core::{Error, Result};
+use sha2::{Digest, Sha256};
 
 /// A GGUF file, mapped and checked: every tensor that it announces lies inside it.
 pub(super) struct Gguf {
@@ -45,9 +46,14 @@ impl Gguf {
         Error::ModelFile(format!("{}: {message}", self.name))
     }
 
-    /// The file's length in bytes.
-    pub fn len(&self) -> usize {
-        self.map.len()
+    /// Tells this file from others: a hash of its length, its first and its last MiB (metadata and some weights). Hashing
+    /// all of it would cost a second at each start.
+    pub fn fingerprint(&self) -> Vec<u8> {
+        const EDGE: usize = 1 << 20;
+        let mut hash = Sha256::new_with_prefix((self.map.len() as u64).to_le_bytes());
+        hash.update(self.map.get(..EDGE).unwrap_or(&self.map));
+        hash.update(self.map.get(self.map.len().saturating_sub(EDGE)..).unwrap_or_default());
+        hash.finalize().to_vec()
     }
 
     /// A metadata value, where the file has it.

@@ -40,7 +40,7 @@ struct Inner {
     template: Template,
     grammars: OnceLock<Result<Grammars, String>>,
     sessions: Mutex<Vec<Session>>,
-    file_bytes: usize,
+    fingerprint: Vec<u8>,
     load_time: Duration,
 }
 
@@ -76,18 +76,17 @@ impl CandleModel {
             template,
             grammars: OnceLock::new(),
             sessions: Mutex::default(),
-            file_bytes: gguf.len(),
+            fingerprint: gguf.fingerprint(),
             load_time: start.elapsed(),
         };
         Ok(Self { inner: Arc::new(inner), prefixes: None })
     }
 
-    /// Saves the state of prompt prefixes ([`Request::prefix_messages`]) under `dir` and takes them from there.
+    /// Saves the state of prompt prefixes ([`Request::prefix_messages`]) under `dir` and takes them from there, so that
+    /// another process need not compute them again. The folder is kept below 2 GiB.
     #[must_use]
     pub fn with_prefix_dir(mut self, dir: PathBuf) -> Self {
-        let inner = &self.inner;
-        let model = format!("{} {} {}", inner.info.name, inner.file_bytes, inner.weights.vocabulary);
-        self.prefixes = Some(Arc::new(PrefixStore::new(dir, model)));
+        self.prefixes = Some(Arc::new(PrefixStore::new(dir, self.inner.fingerprint.clone())));
         self
     }
 
@@ -183,6 +182,7 @@ impl CandleModel {
         };
         Ok(Job {
             prompt,
+            fresh: 0,
             constraint,
             max_tokens: request.max_tokens,
             context,
@@ -202,7 +202,7 @@ impl CandleModel {
     }
 
     fn run(&self, request: &Request, sender: &mpsc::UnboundedSender<Result<qsef_core::Delta>>) -> Result<()> {
-        let job = self.job(request)?;
+        let mut job = self.job(request)?;
         let mut sessions = self.inner.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let stop = || sender.is_closed();
         if stop() {
@@ -211,7 +211,7 @@ impl CandleModel {
         let mut session = self.inner.session(&mut sessions, &job.prompt)?;
         if let Some(store) = &self.prefixes {
             let prefix = self.prefix_tokens(request, &job.prompt)?;
-            store.prepare(&mut session, job.prompt.get(..prefix).unwrap_or_default(), &stop)?;
+            job.fresh = store.prepare(&mut session, job.prompt.get(..prefix).unwrap_or_default(), &stop)?;
         }
         let done =
             generate(job, &mut session, &self.inner.vocabulary, &stop, &mut |d| sender.unbounded_send(Ok(d)).is_ok());
@@ -249,20 +249,17 @@ impl LanguageModel for CandleModel {
 
     async fn stream(&self, request: Request) -> Result<DeltaStream> {
         let (sender, receiver) = mpsc::unbounded();
-        let (checked, ready) = futures::channel::oneshot::channel();
         let model = self.clone();
         // A thread of its own, not the runtime's pool: candle's kernels keep every core busy, and an application may
         // have no runtime at all.
         std::thread::Builder::new()
             .name("qsef-decoder".into())
             .spawn(move || {
-                let _ = checked.send(());
                 if let Err(error) = model.run(&request, &sender) {
                     let _ = sender.unbounded_send(Err(model.named(error)));
                 }
             })
             .map_err(|e| Error::Internal(format!("cannot start a thread: {e}")))?;
-        let _ = ready.await;
         Ok(receiver.boxed())
     }
 }
