@@ -13,10 +13,11 @@ import xllamacpp
 
 CHATS = [
     "Write a Python function that returns the n-th Fibonacci number.",
-    "What is the capital of France? Answer in one sentence.",
-    "Translate to German: The weather is nice today.",
-    "List the first ten prime numbers, separated by commas.",
+    "Tell me three facts about Paris.",
+    "Write a short story about a fox and a crow.",
+    "How do I boil an egg? Give me numbered steps.",
     "Explain in two sentences why the sky is blue.",
+    "Explain what a hash map is and when to use one.",
     "Übersetze ins Englische: 「今日は」 und 12345 Äpfel 🦀",
 ]
 NEW = 32
