@@ -1,0 +1,32 @@
+//! The embedder against vectors that numpy computed from the same files (`data/make_embeddings.py`).
+
+use std::sync::atomic::AtomicBool;
+
+use qsef_candle::{
+    embedder::CandleEmbedder,
+    models::{ProgressEvent, Store},
+};
+
+#[derive(serde::Deserialize)]
+struct Reference {
+    text: String,
+    vector: Vec<f32>,
+}
+
+#[test]
+fn vectors_equal_the_reference_alone_and_in_a_batch() {
+    let files = Store::open_default().unwrap().ensure("all-minilm-l6-v2", &|_: ProgressEvent| {}, &AtomicBool::new(false)).unwrap();
+    let embedder = CandleEmbedder::load("all-minilm-l6-v2", &files.dir).unwrap();
+    let references: Vec<Reference> = serde_json::from_str(include_str!("data/embeddings.json")).unwrap();
+    let texts: Vec<String> = references.iter().map(|r| r.text.clone()).collect();
+    let together = embedder.embed_blocking(&texts).unwrap();
+    for (reference, batched) in references.iter().zip(&together) {
+        let alone = embedder.embed_blocking(std::slice::from_ref(&reference.text)).unwrap().remove(0);
+        for vector in [batched, &alone] {
+            assert_eq!(vector.len(), 384);
+            let cosine: f32 = vector.iter().zip(&reference.vector).map(|(a, b)| a * b).sum();
+            assert!((1.0 - cosine).abs() < 1e-3, "cosine {cosine} for {:?}", reference.text);
+        }
+    }
+    assert!(embedder.embed_blocking(&[]).unwrap().is_empty());
+}
