@@ -2,7 +2,9 @@
 //! answer.
 
 mod answer;
+pub mod config;
 mod executor;
+pub mod experts;
 mod hub;
 mod planner;
 mod registry;

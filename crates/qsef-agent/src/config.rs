@@ -1,0 +1,252 @@
+//! Agents as TOML files: which model plans, which experts there are.
+
+use std::{
+    collections::HashMap,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use qsef_core::{AnyExpert, AnyModel, Effects, Error, ExpertProfile, Modality, Result};
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::experts::{self, Calculate, ModelExpert, Produces};
+
+/// An agent: `agents/NAME.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentConfig {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    #[serde(default)]
+    pub description: String,
+    /// Name of the planner's model (the LMM).
+    pub model: String,
+    /// Name of the embedder.
+    pub embedder: String,
+    /// Its experts.
+    #[serde(default)]
+    pub experts: Vec<ExpertConfig>,
+    /// The file it was read from; empty for the built-in agent.
+    #[serde(skip)]
+    pub path: PathBuf,
+}
+
+/// What an expert is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Kind {
+    /// Exact calculation; `model`, where given, reads words that the rules do not.
+    Calculate,
+    /// Counts words, characters, sentences, lines, occurrences.
+    Count,
+    /// Finds e-mail addresses, links, numbers, dates and the like.
+    Extract,
+    /// Sorts lines or items.
+    Sort,
+    /// Measures how hard a text is to read.
+    Readability,
+    /// A language model with a prompt.
+    Model,
+}
+
+/// An expert of an agent: its profile and what it is made of.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpertConfig {
+    /// A unique name.
+    pub id: Spanned<String>,
+    /// What it is made of.
+    pub kind: Spanned<Kind>,
+    /// What it does, in a sentence or two.
+    pub description: Spanned<String>,
+    /// Requests that it should get.
+    #[serde(default)]
+    pub examples: Vec<String>,
+    /// Price per 10⁶ tokens in US dollars.
+    #[serde(default)]
+    pub usd_per_mtok: Option<f64>,
+    /// Parameters of its model in units of 10⁹; taken from the model where not given.
+    #[serde(default)]
+    pub params_b: Option<f64>,
+    /// What it takes in.
+    #[serde(default)]
+    pub accepts: Option<Vec<Modality>>,
+    /// What running it changes.
+    #[serde(default)]
+    pub effects: Effects,
+    /// Name of its model, for the kinds `model` and `calculate`.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// For the kind `model`: `code` or `general` (built in), or the path of a Markdown file beside the agent's file.
+    #[serde(default)]
+    pub prompt: Option<Spanned<String>>,
+    /// For the kind `model`: whether its output is `text` or `code`.
+    #[serde(default)]
+    pub output: Produces,
+}
+
+impl AgentConfig {
+    /// The agent that comes with qsef.
+    ///
+    /// # Errors
+    /// None that the tests have not ruled out.
+    pub fn builtin() -> Result<Self> {
+        Self::parse(include_str!("../../../agents/default.toml"), Path::new("agents/default.toml"))
+    }
+
+    /// Reads an agent's file.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and [`Error::File`] naming line and field.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads an agent from text; `path` is for messages and for prompts beside it.
+    ///
+    /// # Errors
+    /// [`Error::File`] naming line and field.
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        let file = File { text, path };
+        let mut config: Self = toml::from_str(text).map_err(|e| file.error(e.span(), None, e.message()))?;
+        config.path = path.to_owned();
+        if config.experts.is_empty() {
+            return Err(file.error(None, Some("experts"), "there is no expert: add at least one [[experts]]"));
+        }
+        for (field, value) in [("name", &config.name), ("model", &config.model), ("embedder", &config.embedder)] {
+            if value.trim().is_empty() {
+                return Err(file.error(None, Some(field), "must not be empty"));
+            }
+        }
+        let mut lines: HashMap<&str, usize> = HashMap::new();
+        for expert in &config.experts {
+            file.check(expert)?;
+            let line = file.line(expert.id.span());
+            if let Some(first) = lines.insert(expert.id.get_ref(), line) {
+                let message = format!("`{}` is used twice: first on line {first}", expert.id.get_ref());
+                return Err(file.error(Some(expert.id.span()), Some("id"), &message));
+            }
+        }
+        Ok(config)
+    }
+}
+
+struct File<'a> {
+    text: &'a str,
+    path: &'a Path,
+}
+
+impl File<'_> {
+    fn line(&self, span: Range<usize>) -> usize {
+        self.text.get(..span.start).unwrap_or(self.text).matches('\n').count() + 1
+    }
+
+    fn error(&self, span: Option<Range<usize>>, field: Option<&str>, message: &str) -> Error {
+        let named = || message.split_once("field `").and_then(|(_, rest)| rest.split('`').next());
+        // An error inside a value stands on the line of its key.
+        let key = span.clone().and_then(|span| {
+            let start = self.text.get(..span.start)?.rfind('\n').map_or(0, |at| at + 1);
+            let (key, _) = self.text.get(start..)?.lines().next()?.split_once('=')?;
+            Some(key.trim())
+        });
+        Error::File {
+            path: self.path.to_owned(),
+            line: span.map(|span| self.line(span)),
+            field: field.or_else(named).or(key).map(str::to_owned),
+            message: message.trim().to_owned(),
+        }
+    }
+
+    fn check(&self, expert: &ExpertConfig) -> Result<()> {
+        for (field, value) in [("id", &expert.id), ("description", &expert.description)] {
+            if value.get_ref().trim().is_empty() {
+                return Err(self.error(Some(value.span()), Some(field), "must not be empty"));
+            }
+        }
+        let at = |field: &str, message: &str| Err(self.error(Some(expert.id.span()), Some(field), message));
+        let kind = *expert.kind.get_ref();
+        if kind == Kind::Model && expert.model.as_deref().is_none_or(|m| m.trim().is_empty()) {
+            return at("model", "an expert of the kind `model` needs the name of a model");
+        }
+        if kind == Kind::Model && expert.prompt.is_none() {
+            return at("prompt", "an expert of the kind `model` needs a prompt: `code`, `general` or a file's path");
+        }
+        if kind != Kind::Model && expert.prompt.is_some() {
+            return at("prompt", "only an expert of the kind `model` has a prompt");
+        }
+        if !matches!(kind, Kind::Model | Kind::Calculate) && expert.model.is_some() {
+            return at("model", "only experts of the kinds `model` and `calculate` have a model");
+        }
+        for (field, value) in [("usd_per_mtok", expert.usd_per_mtok), ("params_b", expert.params_b)] {
+            if value.is_some_and(|v| !v.is_finite() || v < 0.0) {
+                return at(field, "must be a number of at least 0");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes an agent's experts. `models` gives the model of a name; it is asked once per expert that has one.
+///
+/// # Errors
+/// As `models`, and [`Error::File`] for a prompt that cannot be read.
+pub fn build(config: &AgentConfig, models: &dyn Fn(&str) -> Result<AnyModel>) -> Result<Vec<AnyExpert>> {
+    config.experts.iter().map(|expert| build_one(config, expert, models)).collect()
+}
+
+fn build_one(
+    config: &AgentConfig,
+    expert: &ExpertConfig,
+    models: &dyn Fn(&str) -> Result<AnyModel>,
+) -> Result<AnyExpert> {
+    let model = expert.model.as_deref().map(models).transpose()?;
+    let mut profile = ExpertProfile::new(expert.id.get_ref().trim(), expert.description.get_ref().trim())
+        .examples(expert.examples.iter().cloned());
+    profile.effects = expert.effects;
+    if let Some(accepts) = &expert.accepts {
+        profile.accepts = accepts.clone();
+    }
+    let info = model.as_ref().filter(|_| *expert.kind.get_ref() == Kind::Model).map(AnyModel::info);
+    profile.params_b = expert.params_b.or_else(|| info.and_then(|i| i.params_b));
+    profile.usd_per_mtok = expert.usd_per_mtok.or(info.map(|i| i.usd_per_mtok)).unwrap_or_default();
+    Ok(match (expert.kind.get_ref(), model) {
+        (Kind::Calculate, model) => AnyExpert::new(Calculate::new(profile, model)),
+        (Kind::Count, _) => AnyExpert::new(experts::count(profile)),
+        (Kind::Extract, _) => AnyExpert::new(experts::extract(profile)),
+        (Kind::Sort, _) => AnyExpert::new(experts::sort(profile)),
+        (Kind::Readability, _) => AnyExpert::new(experts::readability(profile)),
+        (Kind::Model, Some(model)) => {
+            let system_prompt = prompt(config, expert)?;
+            AnyExpert::new(ModelExpert { profile, model, system_prompt, output: expert.output })
+        }
+        (Kind::Model, None) => return Err(Error::Internal(format!("expert `{}` has no model", profile.id))),
+    })
+}
+
+fn prompt(config: &AgentConfig, expert: &ExpertConfig) -> Result<String> {
+    let name = expert.prompt.as_ref().map_or("general", |p| p.get_ref().as_str());
+    match name {
+        "code" => Ok(include_str!("../../../prompts/code.md").to_owned()),
+        "general" => Ok(include_str!("../../../prompts/general.md").to_owned()),
+        path => {
+            let path = config.path.parent().unwrap_or(Path::new("")).join(path);
+            std::fs::read_to_string(&path).map_err(|e| Error::File {
+                path: config.path.clone(),
+                line: None,
+                field: Some("prompt".into()),
+                message: format!(
+                    "expert `{}`: cannot read {}: {e}; write `code`, `general` or the path of a file",
+                    expert.id.get_ref(),
+                    path.display()
+                ),
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+use qsef_core::test_util::ScriptedModel;
+
+use super::*;
+
+fn models(_: &str) -> Result<AnyModel> {
+    Ok(AnyModel::new(ScriptedModel::answers(["hello"])))
+}
+
+const HEAD: &str = "name = \"a\"\nmodel = \"m\"\nembedder = \"e\"\n";
+
+fn error(rest: &str) -> String {
+    AgentConfig::parse(&format!("{HEAD}{rest}"), Path::new("a.toml")).unwrap_err().to_string()
+}
+
+#[test]
+fn the_builtin_agent_builds() {
+    let config = AgentConfig::builtin().unwrap();
+    let experts = build(&config, &models).unwrap();
+    assert_eq!(experts.len(), config.experts.len());
+    for expert in &experts {
+        assert!((6..=10).contains(&expert.profile().examples.len()), "{}", expert.profile().id);
+    }
+}
+
+#[test]
+fn errors_name_line_and_field() {
+    let count = "[[experts]]\nid = \"c\"\nkind = \"count\"\ndescription = \"d\"\n";
+    for (text, parts) in [
+        ("", vec!["experts", "no expert"]),
+        (
+            "[[experts]]\nid = \"c\"\nkind = \"cuont\"\ndescription = \"d\"",
+            vec!["a.toml:6", "kind", "calculate", "model"],
+        ),
+        ("[[experts]]\nid = \"c\"\nkind = \"count\"\ndescription = \" \"", vec!["a.toml:7", "description", "empty"]),
+        ("[[experts]]\nid = \"c\"\nkind = \"count\"", vec!["a.toml:4", "description"]),
+        ("[[experts]]\nid = \"c\"\nsize = 1", vec!["a.toml:6", "size", "usd_per_mtok"]),
+        ("[[experts]]\nid = \"c\"\nkind = \"model\"\ndescription = \"d\"", vec!["a.toml:5", "(model)"]),
+        ("x = = 1", vec!["a.toml:4"]),
+        (&format!("{count}{count}"), vec!["a.toml:9", "(id)", "line 5"]),
+        (&format!("{count}params_b = nan"), vec!["params_b"]),
+        (&format!("{count}prompt = \"code\""), vec!["(prompt)"]),
+    ] {
+        let message = error(text);
+        for part in parts {
+            assert!(message.contains(part), "{part} in {message}");
+        }
+    }
+}
+
+#[test]
+fn a_prompt_file_lies_beside_the_agent() {
+    let dir = std::env::temp_dir().join(format!("qsef-config-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let path = dir.join("a.toml");
+    let expert = "[[experts]]\nid = \"m\"\nkind = \"model\"\ndescription = \"d\"\nmodel = \"m\"\nprompt = \"p.md\"\n";
+    std::fs::write(&path, format!("{HEAD}{expert}")).unwrap();
+    let config = AgentConfig::load(&path).unwrap();
+    assert!(build(&config, &models).unwrap_err().to_string().contains("p.md"));
+    std::fs::write(dir.join("p.md"), "Be kind.").unwrap();
+    assert_eq!(build(&config, &models).unwrap().len(), 1);
+    assert!(AgentConfig::load(&dir.join("none.toml")).is_err());
+    std::fs::remove_dir_all(dir).unwrap();
+}
