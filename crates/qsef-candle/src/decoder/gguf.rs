@@ -138,12 +138,30 @@ impl Gguf {
     /// Q5_0 and Q4_0 hold 5- and 4-bit numbers times a scale, so the conversion loses nothing. Q5_1 and Q4_1 have an
     /// offset too and are rounded to 8 bits.
     pub fn tensor(&self, tensor: &str) -> Result<QTensor> {
+        self.read(tensor, false)
+    }
+
+    /// Reads a matrix, widened with zero columns where that lets candle use its fast kernels: those want a multiple of
+    /// 256 columns, and a 0.5B model of width 896 reads prompts three times as fast with 1,024.
+    pub fn matrix(&self, tensor: &str) -> Result<QTensor> {
+        self.read(tensor, true)
+    }
+
+    fn read(&self, tensor: &str, pad: bool) -> Result<QTensor> {
         let (bytes, dtype, shape) = self.bytes(tensor)?;
         let wrap = |e: candle_core::Error| self.error(format!("tensor `{tensor}`: {}", first_line(&e)));
+        let (shape, row) = match shape.dims() {
+            [rows, inputs] if pad && slow_width(*inputs) && matches!(dtype, GgmlDType::Q5_0 | GgmlDType::Q8_0) => {
+                (Shape::from((*rows, inputs.next_multiple_of(TILE))), Some(inputs / 32))
+            }
+            _ => (shape.clone(), None),
+        };
         let widened = (dtype == GgmlDType::Q5_0).then(|| q5_0_to_q8_0(bytes));
         let (data, stored) = widened.as_deref().map_or((bytes, dtype), |wide| (wide, GgmlDType::Q8_0));
+        let padded = row.map(|blocks| pad_q8_0(data, blocks));
+        let data = padded.as_deref().unwrap_or(data);
         let storage = QStorage::from_data(data.into(), &Device::Cpu, stored).map_err(wrap)?;
-        let read = QTensor::new(storage, shape.clone()).map_err(wrap)?;
+        let read = QTensor::new(storage, shape).map_err(wrap)?;
         match dtype {
             GgmlDType::Q5_1 | GgmlDType::Q4_1 => {
                 read.dequantize(&Device::Cpu).and_then(|wide| QTensor::quantize(&wide, GgmlDType::Q8_0)).map_err(wrap)
@@ -173,6 +191,29 @@ fn q5_0_to_q8_0(blocks: &[u8]) -> Vec<u8> {
         let number = |nibble: u8, bit: usize| (nibble | (((high >> bit) & 1) as u8) << 4).wrapping_sub(16);
         out.extend(nibbles.iter().enumerate().map(|(i, byte)| number(byte & 15, i)));
         out.extend(nibbles.iter().enumerate().map(|(i, byte)| number(byte >> 4, i + 16)));
+    }
+    out
+}
+
+/// The columns that candle's tiled kernels take at a time.
+const TILE: usize = 256;
+
+/// Whether zero columns would make a Q8_0 matrix of `inputs` columns faster, for at most a seventh more to multiply.
+fn slow_width(inputs: usize) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let tiles = is_x86_feature_detected!("avx512vnni") || is_x86_feature_detected!("avxvnni");
+    #[cfg(not(target_arch = "x86_64"))]
+    let tiles = false;
+    tiles && !inputs.is_multiple_of(TILE) && inputs.next_multiple_of(TILE) * 7 <= inputs * 8
+}
+
+/// Appends blocks of zeros to each row of `blocks` Q8_0 blocks, up to a multiple of [`TILE`] columns.
+fn pad_q8_0(data: &[u8], blocks: usize) -> Vec<u8> {
+    let (row, wide) = (blocks * 34, (blocks * 32).next_multiple_of(TILE) / 32 * 34);
+    let mut out = Vec::with_capacity(data.len() / row.max(1) * wide);
+    for bytes in data.chunks_exact(row.max(1)) {
+        out.extend_from_slice(bytes);
+        out.resize(out.len() + wide - row, 0);
     }
     out
 }

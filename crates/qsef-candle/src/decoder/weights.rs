@@ -32,7 +32,14 @@ pub(super) struct Linear {
 
 impl Linear {
     pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        let y = self.weight.forward(x)?;
+        let inputs = x.dim(1)?;
+        let y = match &self.weight {
+            QMatMul::QTensor(weight) if weight.shape().dims2()?.1 > inputs => {
+                let padding = weight.shape().dims2()?.1 - inputs;
+                self.weight.forward(&x.pad_with_zeros(1, 0, padding)?)?
+            }
+            weight => weight.forward(x)?,
+        };
         match &self.bias {
             Some(bias) => y.broadcast_add(bias),
             None => Ok(y),
@@ -119,7 +126,7 @@ fn read_layer(gguf: &Gguf, index: usize) -> Result<Layer> {
     let linear = |part: &str| -> Result<Linear> {
         let tensor = name(part, "weight");
         let wrap = |e: candle_core::Error| gguf.error(format!("tensor `{tensor}`: {}", first_line(&e)));
-        let weight = QMatMul::from_qtensor(gguf.tensor(&tensor)?).map_err(wrap)?;
+        let weight = QMatMul::from_qtensor(gguf.matrix(&tensor)?).map_err(wrap)?;
         let bias = name(part, "bias");
         let bias = gguf.has(&bias).then(|| gguf.floats(&bias)).transpose()?;
         let linear = Linear { weight, bias };
