@@ -4,7 +4,7 @@
 macro_rules! regex {
     ($pattern:expr) => {{
         static PATTERN: std::sync::LazyLock<regex::Regex> = std::sync::LazyLock::new(|| {
-            #[expect(clippy::expect_used, reason = "a constant pattern that the tests compile")]
+            #[allow(clippy::expect_used, reason = "a constant pattern that the tests compile")]
             let compiled = regex::Regex::new($pattern).expect("a valid pattern");
             compiled
         });

@@ -16,8 +16,8 @@ pub(super) fn expressions(task: &str, inputs: &[String]) -> Vec<String> {
         if with != text {
             found.push(phrase(&with));
         }
-        found.push(phrase(&format!("{put} {text}")));
-        found.push(phrase(&format!("{text} {put}")));
+        found.push(phrase(format!("{put} {text}")));
+        found.push(phrase(format!("{text} {put}")));
     }
     if inputs.is_empty() || found.is_empty() {
         found.push(phrase(&text));
