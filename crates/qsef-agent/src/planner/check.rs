@@ -62,8 +62,7 @@ fn add_forgotten(analysis: &Analysis, kept: &mut Vec<Step>, repairs: &mut Vec<St
         let wanted = terms(clause);
         let had: BTreeSet<String> = kept.iter().flat_map(|s| terms(&s.task)).collect();
         let share = wanted.intersection(&had).count() as f64 / wanted.len().max(1) as f64;
-        // A clause of a word or two is more often a remark than a step.
-        let is_remark = planned && wanted.len() < 3;
+        let is_remark = planned && (wanted.len() < 3 || is_subordinate(clause));
         if wanted.is_empty() || share >= COVERED || is_remark {
             continue;
         }
@@ -72,6 +71,15 @@ fn add_forgotten(analysis: &Analysis, kept: &mut Vec<Step>, repairs: &mut Vec<St
         }
         kept.push(Step { task: clause.clone(), uses: Vec::new() });
     }
+}
+
+/// Whether a clause only says when or why another is to be done.
+fn is_subordinate(clause: &str) -> bool {
+    const OPENERS: &[&str] = &[
+        "after", "once", "when", "while", "if", "before", "as", "to", "because", "since", "until", "so", "but", "my",
+        "in", "for", "with", "at", "on",
+    ];
+    words(clause).first().is_some_and(|w| OPENERS.contains(&w.to_lowercase().as_str()))
 }
 
 /// Numbers the steps. Each comes after the one before it, which is the order that the request asks for; the outputs
@@ -138,6 +146,7 @@ impl Vocabulary {
         let has = |w: &str| self.words.contains(w);
         let swap = |w: &str| match w {
             "your" if !has("your") && has("my") => Some("my"),
+            "yourself" if !has("yourself") && has("myself") => Some("myself"),
             "you" if !has("you") && has("me") => Some("me"),
             _ => None,
         };

@@ -1,0 +1,160 @@
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Plans a request, gives each part to the expert that fits best, and joins the answer.
+#[derive(Debug, Parser)]
+#[command(name = "qsef", version, arg_required_else_help = true, after_help = "\
+Models and saved state live in $QSEF_HOME. Exit codes: 0 done, 1 the work failed, 2 bad usage or input,
+3 budget or deadline exhausted (what is done is printed).")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Answer one request
+    Ask(Ask),
+    /// Talk in a session that keeps the conversation
+    Chat(Common),
+    /// The experts of an agent
+    #[command(subcommand)]
+    Experts(Experts),
+    /// The models that qsef knows
+    #[command(subcommand)]
+    Models(Models),
+    /// Measure quality on a data set
+    #[command(subcommand)]
+    Eval(Eval),
+    /// Measure speed
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(Debug, Args)]
+pub struct Common {
+    /// The agent: a name (`default`) or a TOML file
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub agent: String,
+    /// The planner's model: a name from `qsef models list`, or a GGUF file
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Ask {
+    /// The request; `-` reads it from standard input
+    pub query: String,
+    #[command(flatten)]
+    pub common: Common,
+    /// The most money to spend, in US dollars
+    #[arg(long, value_name = "X", value_parser = dollars)]
+    pub budget_usd: Option<f64>,
+    /// When to stop, such as 30s or 2m
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub deadline: Option<Duration>,
+    /// Show every expert's score for each subtask, part by part
+    #[arg(long)]
+    pub explain: bool,
+    /// Plan and assign, but run nothing
+    #[arg(long)]
+    pub plan_only: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn dollars(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if value.is_finite() && value >= 0.0 { Ok(value) } else { Err("a budget is a number of dollars, 0 or more".into()) }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Experts {
+    /// List the experts of an agent
+    List {
+        #[arg(long, value_name = "NAME", default_value = "default")]
+        agent: String,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one expert's profile
+    Show {
+        /// The expert's id
+        id: String,
+        #[arg(long, value_name = "NAME", default_value = "default")]
+        agent: String,
+    },
+    /// Check an agent file
+    Check {
+        /// The TOML file
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Models {
+    /// List the models that qsef knows
+    List {
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch a model
+    Pull {
+        /// Its name
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Eval {
+    /// How well requests are planned: nodes and edges against gold graphs
+    Plan(EvalPlan),
+}
+
+#[derive(Debug, Args)]
+pub struct EvalPlan {
+    /// JSON lines: {"id","description","usd_per_mtok"?,"params_b"?,"parameters"?}
+    #[arg(long, value_name = "FILE")]
+    pub experts: PathBuf,
+    /// JSON lines: {"id","query","nodes":[id],"edges":[[a,b]]}
+    #[arg(long, value_name = "FILE")]
+    pub cases: PathBuf,
+    /// The planner's model
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Only the first N cases
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Write each case's plan to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub details: Option<PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// Load a model, read a prompt and generate
+    Generate(Generate),
+}
+
+#[derive(Debug, Args)]
+pub struct Generate {
+    /// A name from `qsef models list`, or a GGUF file
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Tokens of the prompt
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    pub prompt_tokens: usize,
+    /// Tokens to generate
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub new_tokens: usize,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,91 @@
+use std::io::Read;
+
+use qsef::{Error, Result, RunOptions, RunReport};
+
+use crate::{
+    End,
+    args::Ask,
+    live, models, output,
+    screen::{self, DIM, note, styled},
+};
+
+/// The longest request, in bytes.
+const MAX_REQUEST: usize = 1 << 20;
+
+pub async fn run(args: Ask) -> Result<End> {
+    let query = read_query(&args.query)?;
+    let hub = models::open(&args.common).await?;
+    let mut options = RunOptions::default();
+    options.budget.usd = args.budget_usd;
+    options.budget.time = args.deadline;
+    options.plan_only = args.plan_only;
+    options.events = live::sink(!args.json);
+    let report = tokio::select! {
+        report = hub.run(&query, options) => report?,
+        _ = tokio::signal::ctrl_c() => return Err(Error::Cancelled),
+    };
+    if args.json {
+        screen::json(&output::document(&report, args.explain))?;
+    } else {
+        if !report.answer.is_empty() {
+            screen::print("\n");
+        }
+        if args.explain {
+            explain(&report);
+        }
+        summary(&report);
+    }
+    Ok(match &report.exhausted {
+        Some(limit) => {
+            note(format!("stopped early: {limit}"));
+            End::Exhausted
+        }
+        None if report.succeeded() => End::Done,
+        None => End::Failed,
+    })
+}
+
+/// The request itself, or standard input for `-`.
+fn read_query(query: &str) -> Result<String> {
+    let mut text = query.to_owned();
+    if query == "-" {
+        let mut bytes = Vec::new();
+        let stdin = std::io::stdin().lock();
+        let read = stdin.take(MAX_REQUEST as u64 + 1).read_to_end(&mut bytes);
+        read.map_err(|e| Error::Io { context: "cannot read standard input".into(), source: e })?;
+        text = String::from_utf8(bytes).map_err(|_| Error::Input("standard input is not UTF-8 text".into()))?;
+    }
+    if text.len() > MAX_REQUEST {
+        return Err(Error::Input(format!("the request has more than {MAX_REQUEST} bytes; shorten it")));
+    }
+    Ok(text)
+}
+
+/// Why each subtask has its expert: the best scores, part by part.
+pub fn explain(report: &RunReport) {
+    for subtask in &report.subtasks {
+        note(format!("\n{}. {} → {}: {}", subtask.id, subtask.task, subtask.expert, subtask.why));
+        for score in subtask.scores.iter().take(5) {
+            note(styled(DIM, format!("   {:14} {}", score.expert, score.explain())));
+        }
+    }
+}
+
+/// Tokens, money and time in a line.
+pub fn summary(report: &RunReport) {
+    let seconds = |d: std::time::Duration| format!("{:.1} s", d.as_secs_f64());
+    let usage = report.usage;
+    note(styled(
+        DIM,
+        format!(
+            "{} + {} tokens ({} reused) · ${:.4} · {} (plan {}) · {}",
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            usage.cached_tokens,
+            report.cost_usd,
+            seconds(report.elapsed),
+            seconds(report.planning),
+            report.trace_id
+        ),
+    ));
+}

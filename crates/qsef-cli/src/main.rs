@@ -1,0 +1,64 @@
+//! The `qsef` command: arguments and screens over the SDK.
+
+mod args;
+mod ask;
+mod chat;
+mod eval;
+mod experts;
+mod live;
+mod models;
+mod output;
+mod screen;
+
+use std::process::ExitCode;
+
+use args::{Bench, Cli, Command, Eval};
+use clap::Parser;
+use qsef::Error;
+
+/// How a command ended, other than by an error.
+pub enum End {
+    /// All is done: exit code 0.
+    Done,
+    /// Some of the work failed, and the rest is printed: exit code 1.
+    Failed,
+    /// A limit was reached, and what is done is printed: exit code 3.
+    Exhausted,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(e) => return fail(&Error::Internal(format!("cannot start: {e}"))),
+    };
+    let ended = runtime.block_on(run(cli.command));
+    // A blocking thread that is still at work must not hold the program.
+    runtime.shutdown_background();
+    match ended {
+        Ok(End::Done) => ExitCode::SUCCESS,
+        Ok(End::Failed) => ExitCode::from(1),
+        Ok(End::Exhausted) => ExitCode::from(3),
+        Err(error) => fail(&error),
+    }
+}
+
+async fn run(command: Command) -> qsef::Result<End> {
+    match command {
+        Command::Ask(args) => ask::run(args).await,
+        Command::Chat(args) => chat::run(args).await,
+        Command::Experts(args) => experts::run(args),
+        Command::Models(args) => models::run(args).await,
+        Command::Eval(Eval::Plan(args)) => eval::plan(args).await,
+        Command::Bench(Bench::Generate(args)) => eval::generate(args).await,
+    }
+}
+
+fn fail(error: &Error) -> ExitCode {
+    screen::error(&error.to_string());
+    match error {
+        Error::Input(_) | Error::File { .. } => ExitCode::from(2),
+        Error::Budget(_) => ExitCode::from(3),
+        _ => ExitCode::from(1),
+    }
+}

@@ -1,0 +1,41 @@
+//! The JSON document of a run, as the CLI contract has it.
+
+use qsef::RunReport;
+use serde_json::{Value, json};
+
+pub fn document(report: &RunReport, explain: bool) -> Value {
+    let subtasks: Vec<Value> = report
+        .subtasks
+        .iter()
+        .map(|s| {
+            let mut row = json!({
+                "id": s.id, "task": s.task, "after": s.after, "uses": s.uses, "expert": s.expert, "te": s.te,
+                "status": s.status, "cost_usd": s.cost.usd, "elapsed_ms": s.elapsed.as_millis() as u64,
+                "output": s.output.as_ref().map(|o| &o.value),
+            });
+            if let (Some(error), Some(row)) = (&s.error, row.as_object_mut()) {
+                row.insert("error".into(), json!(error));
+            }
+            if let (true, Some(row)) = (explain, row.as_object_mut()) {
+                row.insert("why".into(), json!(s.why));
+                row.insert("scores".into(), json!(s.scores));
+            }
+            row
+        })
+        .collect();
+    let mut document = json!({
+        "answer": report.answer,
+        "plan": {"subtasks": subtasks, "repairs": report.repairs, "analysis": report.analysis},
+        "usage": {
+            "prompt_tokens": report.usage.prompt_tokens, "completion_tokens": report.usage.completion_tokens,
+            "by_model": report.by_model,
+        },
+        "cost_usd": report.cost_usd,
+        "elapsed_ms": report.elapsed.as_millis() as u64,
+        "trace_id": report.trace_id,
+    });
+    if let (Some(limit), Some(document)) = (&report.exhausted, document.as_object_mut()) {
+        document.insert("exhausted".into(), json!(limit));
+    }
+    document
+}

@@ -1,0 +1,90 @@
+//! What goes to the terminal. Answers and documents go to stdout; progress, plans and errors go to stderr. Colours are
+//! dropped where NO_COLOR or a pipe asks for it.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    io::Write,
+    sync::{Mutex, PoisonError},
+};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
+use qsef::models::{Phase, ProgressEvent};
+
+pub const DIM: Style = Style::new().dimmed();
+pub const BOLD: Style = Style::new().bold();
+pub const RED: Style = AnsiColor::Red.on_default().bold();
+pub const YELLOW: Style = AnsiColor::Yellow.on_default();
+pub const GREEN: Style = AnsiColor::Green.on_default();
+pub const CYAN: Style = AnsiColor::Cyan.on_default();
+
+/// Text in a style.
+pub fn styled(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// A line on stderr.
+pub fn note(line: impl Display) {
+    // Nothing can be done where stderr is closed.
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+/// A warning on stderr.
+pub fn warning(text: impl Display) {
+    note(format!("{} {text}", styled(YELLOW, "warning:")));
+}
+
+/// An error on stderr.
+pub fn error(text: &str) {
+    note(format!("{} {text}", styled(RED, "error:")));
+}
+
+/// Text on stdout, at once. A reader that went away is no error.
+pub fn print(text: &str) {
+    let mut out = anstream::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// One JSON document on stdout.
+pub fn json(value: &impl serde::Serialize) -> qsef::Result<()> {
+    let text = serde_json::to_string(value).map_err(|e| qsef::Error::Internal(e.to_string()))?;
+    print(&format!("{text}\n"));
+    Ok(())
+}
+
+/// Shows how far the fetching of models is: a bar on a terminal, a line now and then elsewhere.
+#[derive(Default)]
+pub struct Downloads {
+    bars: Mutex<BTreeMap<String, ProgressBar>>,
+}
+
+impl Downloads {
+    pub fn update(&self, event: ProgressEvent) {
+        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = match &event.phase {
+            Phase::Warning(text) => return warning(text),
+            Phase::Waiting => "waiting for another qsef".to_owned(),
+            Phase::Downloading { part, parts } if *parts > 1 => format!("fetching, {part} of {parts} parts"),
+            Phase::Downloading { .. } => "fetching".to_owned(),
+            Phase::Verifying => "checking".to_owned(),
+            Phase::Assembling => "assembling".to_owned(),
+            _ => {
+                if let Some(bar) = bars.remove(&event.model) {
+                    bar.finish_and_clear();
+                    note(format!("{} {} is ready", styled(GREEN, "✓"), event.model));
+                }
+                return;
+            }
+        };
+        let bar = bars.entry(event.model.clone()).or_insert_with(|| {
+            note(styled(DIM, format!("fetching the model {} ({} MB)", event.model, event.total / 1_000_000)));
+            let template = "{prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {msg}";
+            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new(event.total).with_style(style).with_prefix(event.model.clone())
+        });
+        bar.set_length(event.total);
+        bar.set_position(event.done);
+        bar.set_message(text);
+    }
+}

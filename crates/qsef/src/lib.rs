@@ -1,0 +1,42 @@
+//! Plan with a large model, let small experts do the work.
+//!
+//! This crate re-exports what an application needs of the workspace and puts it together: [`Models`] opens models by
+//! name and fetches them, [`open_agent`] makes a [`Hub`] of an agent's definition.
+//!
+//! ```no_run
+//! # async fn example() -> qsef::Result<()> {
+//! let models = qsef::Models::open(|_| {})?;
+//! let hub = qsef::open_agent(&qsef::AgentConfig::builtin()?, &models).await?;
+//! let report = hub.run("What is 15% of 240 km in miles?", Default::default()).await?;
+//! println!("{}", report.answer);
+//! # Ok(())
+//! # }
+//! ```
+
+#[cfg(feature = "candle")]
+mod local;
+
+#[cfg(feature = "candle")]
+pub use local::{DEFAULT_EMBEDDER, DEFAULT_MODEL, Models, home, open_agent};
+pub use qsef_agent::{
+    Analysis, Assignment, Hub, Planned, Planner, Registry, RunOptions, RunReport, SubtaskReport,
+    config::{AgentConfig, build as build_experts},
+    experts,
+};
+#[cfg(feature = "candle")]
+pub use qsef_candle::{decoder::CandleModel, embedder::CandleEmbedder, models};
+pub use qsef_core::*;
+#[cfg(feature = "eval")]
+pub use qsef_eval as eval;
+pub use qsef_score as score;
+
+/// What most programs need: `use qsef::prelude::*;`.
+pub mod prelude {
+    #[cfg(feature = "candle")]
+    pub use crate::{Models, open_agent};
+    pub use crate::{
+        AgentConfig, AnyEmbedder, AnyExpert, AnyModel, Budget, Error, Event, EventSink, Expert, ExpertCall,
+        ExpertProfile, GenerateTyped, Hub, Message, Outcome, Payload, Registry, Request, Result, RunOptions,
+        experts::TypedExpert,
+    };
+}
