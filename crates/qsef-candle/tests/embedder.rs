@@ -15,7 +15,10 @@ struct Reference {
 
 #[test]
 fn vectors_equal_the_reference_alone_and_in_a_batch() {
-    let files = Store::open_default().unwrap().ensure("all-minilm-l6-v2", &|_: ProgressEvent| {}, &AtomicBool::new(false)).unwrap();
+    let files = Store::open_default()
+        .unwrap()
+        .ensure("all-minilm-l6-v2", &|_: ProgressEvent| {}, &AtomicBool::new(false))
+        .unwrap();
     let embedder = CandleEmbedder::load("all-minilm-l6-v2", &files.dir).unwrap();
     let references: Vec<Reference> = serde_json::from_str(include_str!("data/embeddings.json")).unwrap();
     let texts: Vec<String> = references.iter().map(|r| r.text.clone()).collect();

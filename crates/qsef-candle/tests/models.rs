@@ -134,7 +134,8 @@ fn a_failing_pip_is_one_error_that_says_what_to_do_and_finished_parts_stay() {
 
 #[test]
 fn a_truncated_wheel_is_asked_for_again_and_a_false_one_refused() {
-    let f = Fixture::new("[ $req = tiny2==1.0 ] && [ ! -e $0.once ] && touch $0.once && echo PK > $dest/x.whl && exit 0");
+    let f =
+        Fixture::new("[ $req = tiny2==1.0 ] && [ ! -e $0.once ] && touch $0.once && echo PK > $dest/x.whl && exit 0");
     f.ensure().0.unwrap();
     assert_eq!(f.calls(), 4);
 

@@ -4,9 +4,14 @@ use clap::{Args, Parser, Subcommand};
 
 /// Plans a request, gives each part to the expert that fits best, and joins the answer.
 #[derive(Debug, Parser)]
-#[command(name = "qsef", version, arg_required_else_help = true, after_help = "\
+#[command(
+    name = "qsef",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
 Models and saved state live in $QSEF_HOME. Exit codes: 0 done, 1 the work failed, 2 bad usage or input,
-3 budget or deadline exhausted (what is done is printed).")]
+3 budget or deadline exhausted (what is done is printed)."
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,

@@ -4,9 +4,9 @@ use qsef::{Error, Hub, Result, RunOptions, RunReport};
 use rustyline::{DefaultEditor, error::ReadlineError};
 
 use crate::{
-    End, ask,
+    End,
     args::Common,
-    live, models,
+    ask, live, models,
     screen::{self, BOLD, DIM, note, styled},
 };
 

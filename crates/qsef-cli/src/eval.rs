@@ -26,7 +26,8 @@ pub async fn plan(args: EvalPlan) -> Result<End> {
     let evaluating = eval::plan::evaluate(model, embedder, experts, &cases, |done, result| {
         bar.set_position(done as u64);
         if let Some((path, file)) = &mut details
-            && let Err(e) = serde_json::to_writer(&*file, result).map_err(Into::into).and_then(|()| file.write_all(b"\n"))
+            && let Err(e) =
+                serde_json::to_writer(&*file, result).map_err(Into::into).and_then(|()| file.write_all(b"\n"))
         {
             failed = Some(Error::io("write", path, e));
         }

@@ -32,11 +32,11 @@ pub use qsef_score as score;
 
 /// What most programs need: `use qsef::prelude::*;`.
 pub mod prelude {
-    #[cfg(feature = "candle")]
-    pub use crate::{Models, open_agent};
     pub use crate::{
         AgentConfig, AnyEmbedder, AnyExpert, AnyModel, Budget, Error, Event, EventSink, Expert, ExpertCall,
         ExpertProfile, GenerateTyped, Hub, Message, Outcome, Payload, Registry, Request, Result, RunOptions,
         experts::TypedExpert,
     };
+    #[cfg(feature = "candle")]
+    pub use crate::{Models, open_agent};
 }

@@ -18,9 +18,7 @@ use qsef_candle::{
     embedder::CandleEmbedder,
     models::{ModelSpec, ProgressEvent, Status, Store},
 };
-use qsef_core::{
-    AnyEmbedder, AnyModel, DeltaStream, Error, LanguageModel, Modality, ModelInfo, Request, Result,
-};
+use qsef_core::{AnyEmbedder, AnyModel, DeltaStream, Error, LanguageModel, Modality, ModelInfo, Request, Result};
 
 /// The planner and general expert where none is named.
 pub const DEFAULT_MODEL: &str = "qwen2.5-coder-1.5b";

@@ -39,7 +39,15 @@ pub(super) fn repair(
         } else if step_terms.iter().any(|t| leaked.contains(t)) && known.share(&step_terms) < 1.0 - COVERED {
             repairs.push(format!("dropped a step that came from the prompt's examples: {}", step.task));
         } else if step.task.is_empty() || known.share(&step_terms) < GROUNDED || !known.has_numbers(&step.task) {
-            repairs.push(format!("dropped a step that the request does not ask for: {}", step.task));
+            // What the model said in words of its own, the user said in theirs.
+            match meant(&step_terms, analysis).filter(|c| !kept.iter().any(|k| same(&k.task, c))) {
+                Some(clause) => {
+                    repairs.push(format!("put back into the request's words: {}", step.task));
+                    kept.push(Step { task: clause.to_owned(), uses: step.uses });
+                    kept_as.insert(number, kept.len());
+                }
+                None => repairs.push(format!("dropped a step that the request does not ask for: {}", step.task)),
+            }
         } else {
             kept.push(step);
             kept_as.insert(number, kept.len());
@@ -48,11 +56,45 @@ pub(super) fn repair(
     for step in &mut kept {
         step.uses = step.uses.iter().filter_map(|u| kept_as.get(u).copied()).collect();
     }
+    drop_fragments(analysis, &mut kept, &mut repairs);
     add_forgotten(analysis, &mut kept, &mut repairs);
     if kept.is_empty() {
         return (Plan::single(request.trim()), repairs);
     }
     (chain(kept), repairs)
+}
+
+/// The clause that a step in other words stands for: one with at least half of the step's telling words.
+fn meant<'a>(step: &BTreeSet<String>, analysis: &'a Analysis) -> Option<&'a str> {
+    let shared = |clause: &str| terms(clause).intersection(step).count();
+    let best = analysis.clauses.iter().max_by_key(|c| shared(c))?;
+    (2 * shared(best) >= step.len() && !step.is_empty()).then_some(best.as_str())
+}
+
+/// Drops steps that only repeat a part of another step, unless the request has a clause that begins like them.
+fn drop_fragments(analysis: &Analysis, kept: &mut Vec<Step>, repairs: &mut Vec<String>) {
+    let opener = |text: &str| words(text).first().map(|w| w.to_lowercase());
+    let is_fragment = |steps: &[Step], index: usize| {
+        steps.get(index).is_some_and(|step| {
+            let own = terms(&step.task);
+            let begins_clause = analysis.clauses.iter().any(|c| opener(c) == opener(&step.task));
+            let within = |other: &Step| {
+                let theirs = terms(&other.task);
+                own.len() < theirs.len()
+                    && own.is_subset(&theirs)
+                    && numbers(&step.task).is_subset(&numbers(&other.task))
+            };
+            !own.is_empty() && !begins_clause && steps.iter().any(within)
+        })
+    };
+    while let Some(index) = (0..kept.len()).find(|&i| is_fragment(kept, i)) {
+        let number = index + 1;
+        repairs.push(format!("dropped a part of another step: {}", kept.remove(index).task));
+        for step in kept.iter_mut() {
+            step.uses.retain(|u| *u != number);
+            step.uses.iter_mut().filter(|u| **u > number).for_each(|u| *u -= 1);
+        }
+    }
 }
 
 /// Adds the clauses that no step covers, each after the step that covers the clause before it.

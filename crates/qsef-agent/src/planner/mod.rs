@@ -8,7 +8,7 @@ mod prompt;
 
 pub use analysis::{Analysis, analyse};
 pub(crate) use check::points_back;
-use qsef_core::{AnyModel, Error, FinishReason, Plan, Request, Result, Usage};
+use qsef_core::{AnyModel, Error, Plan, Request, Result, Usage};
 use serde::Deserialize;
 
 /// The longest request that is planned, in bytes. Longer ones are material, not a request: they go to one expert whole.
@@ -70,22 +70,28 @@ impl Planner {
             let plan = Plan::single(request.trim());
             return Ok(Planned { plan, analysis, usage: Usage::default(), repairs: Vec::new() });
         }
-        let (steps, usage) = self.segment(&request).await?;
+        let (steps, usage) = self.segment(&request, analysis.clauses.len()).await?;
         let (plan, repairs) = check::repair(&request, &analysis, steps, prompt::examples());
         Ok(Planned { plan, analysis, usage, repairs })
     }
 
-    /// The model's steps; none where its output is cut or not valid.
-    async fn segment(&self, request: &str) -> Result<(Vec<Step>, Usage)> {
+    /// The model's steps; those before the break where its output is cut.
+    async fn segment(&self, request: &str, clauses: usize) -> Result<(Vec<Step>, Usage)> {
         let (messages, prefix) = prompt::messages(request);
         // A plan repeats the request's words, so its length follows the request's.
         let max_tokens = (160 + request.len()).min(2048);
-        let call = Request::new(messages).json_schema(schema()).max_tokens(max_tokens).prefix_messages(prefix);
-        let generation = self.model.generate(call).await?;
-        let steps = serde_json::from_str::<Steps>(&generation.text).ok();
-        let steps = steps.filter(|_| generation.finish == FinishReason::Stop);
-        Ok((steps.map(|s| s.steps).unwrap_or_default(), generation.usage))
+        // A small model that begins to repeat itself goes on to the limit: there are hardly more steps than clauses.
+        let call = Request::new(messages).json_schema(schema((clauses + 2).min(MAX_STEPS)));
+        let generation = self.model.generate(call.max_tokens(max_tokens).prefix_messages(prefix)).await?;
+        Ok((read_steps(&generation.text), generation.usage))
     }
+}
+
+/// Reads a plan as the model writes it, or the whole steps of one that is cut.
+fn read_steps(text: &str) -> Vec<Step> {
+    let cut = || text.rfind("},").and_then(|end| text.get(..=end)).map(|whole| format!("{whole}]}}"));
+    let parsed = serde_json::from_str::<Steps>(text).ok();
+    parsed.or_else(|| serde_json::from_str(&cut()?).ok()).map(|s| s.steps).unwrap_or_default()
 }
 
 /// Drops control characters that no request means, and keeps line breaks and tabs.
@@ -94,16 +100,16 @@ fn clean(request: &str) -> String {
 }
 
 /// The JSON Schema of a plan as the model writes it.
-fn schema() -> serde_json::Value {
+fn schema(max_steps: usize) -> serde_json::Value {
     serde_json::json!({
         "type": "object",
         "properties": {"steps": {
-            "type": "array", "minItems": 1, "maxItems": MAX_STEPS,
+            "type": "array", "minItems": 1, "maxItems": max_steps,
             "items": {
                 "type": "object",
                 "properties": {
                     "task": {"type": "string", "minLength": 1},
-                    "uses": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": MAX_STEPS}}
+                    "uses": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": max_steps}}
                 },
                 "required": ["task", "uses"], "additionalProperties": false
             }
@@ -162,6 +168,23 @@ mod tests {
             assert_eq!(planned.plan.subtasks[1].uses, [1].into());
             assert!(!planned.repairs.is_empty());
         }
+    }
+
+    #[tokio::test]
+    async fn a_paraphrase_becomes_the_users_words_and_a_fragment_is_dropped() {
+        let answer = r#"{"steps":[{"task":"calculate 15% of 240 km","uses":[]},{"task":"convert km to miles","uses":[1]},
+            {"task":"write a Rust function that converts km to miles","uses":[]}]}"#;
+        let planned =
+            plan("What is 15% of 240 km in miles? Then write a Rust function that converts km to miles.", answer).await;
+        let expected = ["What is 15% of 240 km in miles", "write a Rust function that converts km to miles"];
+        assert_eq!(tasks(&planned), expected);
+    }
+
+    #[tokio::test]
+    async fn the_whole_steps_of_a_cut_plan_are_kept() {
+        let cut = r#"{"steps":[{"task":"add 2 and 3","uses":[]},{"task":"double the result","uses":[1]},{"task":"add"#;
+        let planned = plan("Add 2 and 3, then double the result.", cut).await;
+        assert_eq!(tasks(&planned), ["add 2 and 3", "double the result"]);
     }
 
     #[tokio::test]

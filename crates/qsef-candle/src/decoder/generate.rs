@@ -95,10 +95,9 @@ pub(super) fn generate(
         if let Some(constraint) = &mut job.constraint {
             constraint.mask(&mut logits)?;
         }
-        let token = job
-            .sampler
-            .choose(&logits)
-            .ok_or_else(|| Error::Internal("the model's output is not a number, or the grammar allows nothing".into()))?;
+        let token = job.sampler.choose(&logits).ok_or_else(|| {
+            Error::Internal("the model's output is not a number, or the grammar allows nothing".into())
+        })?;
         if vocabulary.stops.contains(&token) {
             break FinishReason::Stop;
         }

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use llguidance::{
-    JsonCompileOptions, Matcher, ParserFactory, api::TopLevelGrammar, earley::SlicedBiasComputer,
+    JsonCompileOptions, Matcher, ParserFactory,
+    api::TopLevelGrammar,
+    earley::SlicedBiasComputer,
     toktrie::{InferenceCapabilities, TokEnv, TokRxInfo, TokTrie, TokenId, TokenizerEnv},
 };
 use qsef_core::{Error, Result};

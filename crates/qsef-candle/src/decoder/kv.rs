@@ -18,9 +18,7 @@ impl KvCache {
     /// An empty cache.
     pub fn new(layers: usize, heads: usize, dim: usize) -> Result<Self> {
         let empty = || Tensor::zeros((heads, 0, dim), DType::F32, &Device::Cpu);
-        let layers = (0..layers)
-            .map(|_| Ok(LayerCache { keys: empty()?, values: empty()? }))
-            .collect::<Result<_>>()?;
+        let layers = (0..layers).map(|_| Ok(LayerCache { keys: empty()?, values: empty()? })).collect::<Result<_>>()?;
         Ok(Self { layers, capacity: 0, heads, dim })
     }
 

@@ -5,9 +5,7 @@ use std::{
 };
 
 use futures::{StreamExt, channel::mpsc};
-use qsef_core::{
-    DeltaStream, Error, LanguageModel, Message, Modality, ModelInfo, OutputFormat, Request, Result,
-};
+use qsef_core::{DeltaStream, Error, LanguageModel, Message, Modality, ModelInfo, OutputFormat, Request, Result};
 
 use super::{
     generate::{Job, generate},
@@ -55,8 +53,7 @@ impl CandleModel {
         let (weights, vocabulary) = std::thread::scope(|scope| {
             let vocabulary = scope.spawn(|| Vocabulary::read(&gguf));
             let weights = Weights::read(&gguf);
-            let vocabulary =
-                vocabulary.join().unwrap_or_else(|_| Err(gguf.error("the tokenizer could not be built")));
+            let vocabulary = vocabulary.join().unwrap_or_else(|_| Err(gguf.error("the tokenizer could not be built")));
             (weights, vocabulary)
         });
         let (weights, vocabulary) = (weights?, vocabulary?);
@@ -231,7 +228,8 @@ impl Inner {
     /// Takes the session that shares the longest beginning with `prompt`, or a new one: a session is only overwritten
     /// where at least half of it stays useful or there is no room for another. The least recently used come first.
     fn session(&self, sessions: &mut Vec<Session>, prompt: &[u32]) -> Result<Session> {
-        let best = sessions.iter().enumerate().max_by_key(|(_, s)| s.common(prompt)).map(|(i, s)| (i, s.common(prompt)));
+        let best =
+            sessions.iter().enumerate().max_by_key(|(_, s)| s.common(prompt)).map(|(i, s)| (i, s.common(prompt)));
         match best {
             Some((index, common)) if common > 0 && (common * 2 >= prompt.len() || sessions.len() >= SESSIONS) => {
                 Ok(sessions.remove(index))

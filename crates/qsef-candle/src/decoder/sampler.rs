@@ -16,8 +16,7 @@ impl Sampler {
             return Some(best);
         }
         let temperature = self.temperature;
-        let weight =
-            |logit: f32| if logit.is_finite() { f64::from((logit - top) / temperature).exp() } else { 0.0 };
+        let weight = |logit: f32| if logit.is_finite() { f64::from((logit - top) / temperature).exp() } else { 0.0 };
         let total: f64 = logits.iter().map(|l| weight(*l)).sum();
         let mut left = self.uniform() * total;
         for (token, logit) in logits.iter().enumerate() {

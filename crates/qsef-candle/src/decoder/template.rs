@@ -63,7 +63,17 @@ fn now() -> u64 {
 /// The date formats that chat templates use, in UTC.
 fn strftime(format: &str, seconds: u64) -> String {
     const MONTHS: [&str; 12] = [
-        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
         "December",
     ];
     // Days since 1 March of the year 0, in eras of 400 years (Hinnant's civil_from_days).
@@ -102,7 +112,10 @@ mod tests {
         let render = |source: &str| {
             Template::new(Some(source), Some("<s>".into()), None).unwrap().render(&[Message::user(" hi ")], true)
         };
-        assert_eq!(render("{{ bos_token }}{{ messages[0]['content'].strip() }}{% if tools %}x{% endif %}").unwrap(), "<s>hi");
+        assert_eq!(
+            render("{{ bos_token }}{{ messages[0]['content'].strip() }}{% if tools %}x{% endif %}").unwrap(),
+            "<s>hi"
+        );
         let error = render("{{ raise_exception('roles must alternate') }}").unwrap_err();
         assert!(error.to_string().contains("roles must alternate"), "{error}");
     }

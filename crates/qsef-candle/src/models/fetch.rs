@@ -121,7 +121,11 @@ impl Download<'_> {
         let underway = missing.iter().filter(|&&p| !self.has_part(p)).map(|&p| wheel::growth(&self.work_dir(p), 2));
         let underway: u64 = underway.map(|bytes| bytes.min(share)).sum();
         let done = (u64::from(finished) * share + underway).min(total);
-        self.report.tell(Phase::Downloading { part: finished, parts }, if finished == parts { total } else { done }, total);
+        self.report.tell(
+            Phase::Downloading { part: finished, parts },
+            if finished == parts { total } else { done },
+            total,
+        );
     }
 
     fn work_dir(&self, part: u32) -> PathBuf {

@@ -87,7 +87,8 @@ impl Store {
     pub fn open_default() -> Result<Self> {
         let root = std::env::var_os("QSEF_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
         let root = root.or_else(|| directories::ProjectDirs::from("", "", "qsef").map(|d| d.data_dir().to_owned()));
-        let root = root.ok_or_else(|| Error::Input("no home directory: set QSEF_HOME to a directory for models".into()))?;
+        let root =
+            root.ok_or_else(|| Error::Input("no home directory: set QSEF_HOME to a directory for models".into()))?;
         let local = std::env::var_os("QSEF_MODELS").map(|v| std::env::split_paths(&v).collect()).unwrap_or_default();
         Ok(Self { local, ..Self::at(root)? })
     }
