@@ -40,7 +40,7 @@ pub(super) fn repair(
             repairs.push(format!("dropped a step that came from the prompt's examples: {}", step.task));
         } else if step.task.is_empty() || known.share(&step_terms) < GROUNDED || !known.has_numbers(&step.task) {
             // What the model said in words of its own, the user said in theirs.
-            match meant(&step_terms, analysis).filter(|c| !kept.iter().any(|k| same(&k.task, c))) {
+            match meant(&step.task, analysis).filter(|c| !kept.iter().any(|k| same(&k.task, c))) {
                 Some(clause) => {
                     repairs.push(format!("put back into the request's words: {}", step.task));
                     kept.push(Step { task: clause.to_owned(), uses: step.uses });
@@ -64,11 +64,13 @@ pub(super) fn repair(
     (chain(kept), repairs)
 }
 
-/// The clause that a step in other words stands for: one with at least half of the step's telling words.
-fn meant<'a>(step: &BTreeSet<String>, analysis: &'a Analysis) -> Option<&'a str> {
-    let shared = |clause: &str| terms(clause).intersection(step).count();
+/// The clause that a step in other words stands for: one with at least half of the step's telling words and numbers.
+fn meant<'a>(step: &str, analysis: &'a Analysis) -> Option<&'a str> {
+    let telling = |text: &str| terms(text).into_iter().chain(numbers(text)).collect::<BTreeSet<String>>();
+    let wanted = telling(step);
+    let shared = |clause: &str| telling(clause).intersection(&wanted).count();
     let best = analysis.clauses.iter().max_by_key(|c| shared(c))?;
-    (2 * shared(best) >= step.len() && !step.is_empty()).then_some(best.as_str())
+    (2 * shared(best) >= wanted.len() && !wanted.is_empty()).then_some(best.as_str())
 }
 
 /// Drops steps that only repeat a part of another step, unless the request has a clause that begins like them.
