@@ -125,8 +125,8 @@ pub struct EvalPlan {
     /// JSON lines: {"id","description","usd_per_mtok"?,"params_b"?,"parameters"?}
     #[arg(long, value_name = "FILE")]
     pub experts: PathBuf,
-    /// JSON lines: {"id","query","nodes":[id],"edges":[[a,b]]}
-    #[arg(long, value_name = "FILE")]
+    /// JSON lines of cases
+    #[arg(long, value_name = "FILE", help = r#"JSON lines: {"id","query","nodes":[id],"edges":[[a,b]]}"#)]
     pub cases: PathBuf,
     /// The planner's model
     #[arg(long, value_name = "NAME")]
