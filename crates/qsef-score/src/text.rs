@@ -51,15 +51,14 @@ pub fn words(text: &str) -> Vec<&str> {
     text.unicode_words().collect()
 }
 
-/// The text without its quoted parts, or the whole text if nothing but names would be left.
+/// The text without its quoted parts; each leaves a space.
 pub fn unquote(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, inside, after)) = next_quoted(rest) {
+    while let Some((before, _, after)) = next_quoted(rest) {
         out.push_str(before);
         out.push(' ');
         rest = after;
-        let _ = inside;
     }
     out.push_str(rest);
     out

@@ -41,7 +41,7 @@ fn entities(request: &str) -> Vec<String> {
     entities
 }
 
-/// Words that, after a comma, "and" or "then", join things rather than steps when nothing like a verb phrase follows.
+/// What may stand between two steps, longer joints before those that they begin with.
 const JOINTS: &[&str] = &[
     ", and then ",
     ", then ",
