@@ -1,4 +1,4 @@
-use std::{fs::File, io::Cursor, path::Path};
+use std::{fs::File, io::Cursor, ops::Range, path::Path, sync::Arc};
 
 use candle_core::{
     Device, Shape,
@@ -11,10 +11,12 @@ use memmap2::Mmap;
 use qsef_core::{Error, Result};
 use sha2::{Digest, Sha256};
 
+use super::blocks::Blocks;
+
 /// A GGUF file, mapped and checked: every tensor that it announces lies inside it.
 pub(super) struct Gguf {
     name: String,
-    map: Mmap,
+    map: Arc<Mmap>,
     content: Content,
 }
 
@@ -34,9 +36,9 @@ impl Gguf {
         let content = Content::read(&mut Cursor::new(&map[..])).map_err(|e| {
             Error::ModelFile(format!("{name} is not a whole GGUF file ({}): fetch it again", first_line(&e)))
         })?;
-        let gguf = Self { name, map, content };
+        let gguf = Self { name, map: Arc::new(map), content };
         for tensor in gguf.content.tensor_infos.keys() {
-            gguf.bytes(tensor)?;
+            gguf.place(tensor)?;
         }
         Ok(gguf)
     }
@@ -107,8 +109,8 @@ impl Gguf {
         self.content.tensor_infos.values().map(|t| t.shape.elem_count() as u64).sum()
     }
 
-    /// A tensor's bytes, type and shape.
-    fn bytes(&self, tensor: &str) -> Result<(&[u8], GgmlDType, &Shape)> {
+    /// Where a tensor lies in the file, its type and its shape.
+    fn place(&self, tensor: &str) -> Result<(Range<usize>, GgmlDType, &Shape)> {
         let info = self.content.tensor_infos.get(tensor).ok_or_else(|| self.error(format!("no tensor `{tensor}`")))?;
         let dtype = info.ggml_dtype;
         let elements = info.shape.dims().iter().try_fold(1usize, |n, d| n.checked_mul(*d));
@@ -123,51 +125,69 @@ impl Gguf {
         if !range.start.is_multiple_of(8) {
             return Err(self.error(format!("tensor `{tensor}` is not aligned")));
         }
-        let end = range.end;
-        let bytes = self.map.get(range).ok_or_else(|| {
-            self.error(format!(
-                "truncated: tensor `{tensor}` ends at byte {end}, the file at {}; fetch it again",
+        if range.end > self.map.len() {
+            return Err(self.error(format!(
+                "truncated: tensor `{tensor}` ends at byte {}, the file at {}; fetch it again",
+                range.end,
                 self.map.len()
-            ))
-        })?;
-        Ok((bytes, dtype, &info.shape))
-    }
-
-    /// Reads a tensor as it is stored; types that candle multiplies slowly become Q8_0.
-    ///
-    /// Q5_0 and Q4_0 hold 5- and 4-bit numbers times a scale, so the conversion loses nothing. Q5_1 and Q4_1 have an
-    /// offset too and are rounded to 8 bits.
-    pub fn tensor(&self, tensor: &str) -> Result<QTensor> {
-        self.read(tensor, false)
-    }
-
-    /// Reads a matrix, widened with zero columns where that lets candle use its fast kernels: those want a multiple of
-    /// 256 columns, and a 0.5B model of width 896 reads prompts three times as fast with 1,024.
-    pub fn matrix(&self, tensor: &str) -> Result<QTensor> {
-        self.read(tensor, true)
-    }
-
-    fn read(&self, tensor: &str, pad: bool) -> Result<QTensor> {
-        let (bytes, dtype, shape) = self.bytes(tensor)?;
-        let wrap = |e: candle_core::Error| self.error(format!("tensor `{tensor}`: {}", first_line(&e)));
-        let (shape, row) = match shape.dims() {
-            [rows, inputs] if pad && slow_width(*inputs) && matches!(dtype, GgmlDType::Q5_0 | GgmlDType::Q8_0) => {
-                (Shape::from((*rows, inputs.next_multiple_of(TILE))), Some(inputs / 32))
-            }
-            _ => (shape.clone(), None),
-        };
-        let widened = (dtype == GgmlDType::Q5_0).then(|| q5_0_to_q8_0(bytes));
-        let (data, stored) = widened.as_deref().map_or((bytes, dtype), |wide| (wide, GgmlDType::Q8_0));
-        let padded = row.map(|blocks| pad_q8_0(data, blocks));
-        let data = padded.as_deref().unwrap_or(data);
-        let storage = QStorage::from_data(data.into(), &Device::Cpu, stored).map_err(wrap)?;
-        let read = QTensor::new(storage, shape).map_err(wrap)?;
-        match dtype {
-            GgmlDType::Q5_1 | GgmlDType::Q4_1 => {
-                read.dequantize(&Device::Cpu).and_then(|wide| QTensor::quantize(&wide, GgmlDType::Q8_0)).map_err(wrap)
-            }
-            _ => Ok(read),
+            )));
         }
+        Ok((range, dtype, &info.shape))
+    }
+
+    /// A tensor as it is stored, in the mapped file where candle can use it there.
+    pub fn tensor(&self, tensor: &str) -> Result<QTensor> {
+        let (range, dtype, shape) = self.place(tensor)?;
+        let storage = match Blocks::mapped(&self.map, range.clone(), dtype) {
+            Some((storage, _)) => storage,
+            None => {
+                let bytes = self.map.get(range).unwrap_or_default();
+                QStorage::from_data(bytes.into(), &Device::Cpu, dtype).map_err(|e| self.about(tensor, &e))?
+            }
+        };
+        QTensor::new(storage, shape.clone()).map_err(|e| self.about(tensor, &e))
+    }
+
+    /// A matrix to multiply by, with its blocks. Types that candle multiplies slowly become Q8_0; with `widen`, some of
+    /// those get zero columns.
+    ///
+    /// Q5_0 holds 5-bit numbers times a scale, so the conversion loses nothing; Q5_1 and Q4_1 have an offset too and are
+    /// rounded to 8 bits. Q8_0 is widened with zero columns where that lets candle use its fast kernels: those want a
+    /// multiple of 256 columns, and a 0.5B model of width 896 reads prompts three times as fast with 1,024.
+    pub fn matrix(&self, tensor: &str, widen: bool) -> Result<(QTensor, Option<Blocks>)> {
+        let (range, dtype, shape) = self.place(tensor)?;
+        let [rows, inputs] = *shape.dims() else { return Err(self.error(format!("`{tensor}` is not a matrix"))) };
+        let bytes = self.map.get(range.clone()).unwrap_or_default();
+        let widen = widen && slow_width(inputs);
+        let eight_bits = match dtype {
+            GgmlDType::Q5_0 => Some(q5_0_to_q8_0(bytes)),
+            GgmlDType::Q5_1 | GgmlDType::Q4_1 => Some(self.rounded(tensor)?),
+            GgmlDType::Q8_0 if widen => Some(bytes.to_vec()),
+            _ => None,
+        };
+        let (storage, blocks, columns) = match eight_bits {
+            None => match Blocks::mapped(&self.map, range, dtype) {
+                Some((storage, blocks)) => (storage, Some(blocks), inputs),
+                None => return Ok((self.tensor(tensor)?, None)),
+            },
+            Some(data) => {
+                let wide = widen.then(|| pad_q8_0(&data, inputs / 32));
+                let (storage, blocks) = Blocks::owned(wide.as_deref().unwrap_or(&data), GgmlDType::Q8_0);
+                (storage, Some(blocks), if wide.is_some() { inputs.next_multiple_of(TILE) } else { inputs })
+            }
+        };
+        Ok((QTensor::new(storage, (rows, columns)).map_err(|e| self.about(tensor, &e))?, blocks))
+    }
+
+    /// A tensor rounded to Q8_0 blocks.
+    fn rounded(&self, tensor: &str) -> Result<Vec<u8>> {
+        let exact = self.tensor(tensor)?.dequantize(&Device::Cpu);
+        let rounded = exact.and_then(|exact| QTensor::quantize(&exact, GgmlDType::Q8_0));
+        rounded.and_then(|r| Ok(r.data()?.into_owned())).map_err(|e| self.about(tensor, &e))
+    }
+
+    fn about(&self, tensor: &str, error: &candle_core::Error) -> Error {
+        self.error(format!("tensor `{tensor}`: {}", first_line(error)))
     }
 
     /// Reads a tensor as f32.

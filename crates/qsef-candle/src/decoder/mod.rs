@@ -4,6 +4,7 @@
 //! attention state is kept between calls, so a prompt that begins as an earlier one did costs only what is new.
 
 mod bench;
+mod blocks;
 mod config;
 mod forward;
 mod generate;

@@ -9,7 +9,7 @@ use candle_core::{
 };
 use qsef_core::{Error, Result};
 
-use super::{config::Config, gguf::Gguf, gguf::first_line};
+use super::{blocks::Blocks, config::Config, gguf::Gguf, gguf::first_line};
 
 /// The weights of one transformer block.
 pub(super) struct Layer {
@@ -46,17 +46,22 @@ impl Linear {
         }
     }
 
-    /// Makes candle build the tiled copy of the weight that its matrix kernels use, by multiplying zeros.
-    fn pack(&self) -> candle_core::Result<()> {
-        let QMatMul::QTensor(weight) = &self.weight else { return Ok(()) };
-        let rows = match weight.dtype() {
-            GgmlDType::Q4K | GgmlDType::Q8_0 => 1,
-            // Used for several rows only.
-            GgmlDType::Q6K => 2,
-            _ => return Ok(()),
-        };
+    /// Makes candle build the tiled copy of the weight that its matrix kernels use, by multiplying zeros, and lets go of
+    /// the blocks that it does not read after that.
+    fn pack(&self, blocks: Option<Blocks>) -> candle_core::Result<()> {
+        let (QMatMul::QTensor(weight), Some(blocks)) = (&self.weight, blocks) else { return Ok(()) };
+        if !matches!(weight.dtype(), GgmlDType::Q4K | GgmlDType::Q8_0 | GgmlDType::Q6K) {
+            return Ok(());
+        }
         let (_, inputs) = weight.shape().dims2()?;
-        self.weight.forward(&Tensor::zeros((rows, inputs), DType::F32, &Device::Cpu)?).map(|_| ())
+        // One row and several take different ways.
+        for rows in [1, 2] {
+            self.weight.forward(&Tensor::zeros((rows, inputs), DType::F32, &Device::Cpu)?)?;
+        }
+        if !blocks.are_read() {
+            blocks.release();
+        }
+        Ok(())
     }
 }
 
@@ -117,8 +122,9 @@ impl Weights {
 fn read_ends(gguf: &Gguf) -> Result<(Arc<QTensor>, QMatMul, Tensor)> {
     let wrap = |e: candle_core::Error| gguf.error(first_line(&e));
     let embedding = Arc::new(gguf.tensor("token_embd.weight")?);
-    let output = if gguf.has("output.weight") { Arc::new(gguf.tensor("output.weight")?) } else { embedding.clone() };
-    Ok((embedding, QMatMul::from_arc(output).map_err(wrap)?, gguf.floats("output_norm.weight")?))
+    let output = if gguf.has("output.weight") { "output.weight" } else { "token_embd.weight" };
+    let (output, _) = gguf.matrix(output, false)?;
+    Ok((embedding, QMatMul::from_qtensor(output).map_err(wrap)?, gguf.floats("output_norm.weight")?))
 }
 
 fn read_layer(gguf: &Gguf, index: usize) -> Result<Layer> {
@@ -126,11 +132,12 @@ fn read_layer(gguf: &Gguf, index: usize) -> Result<Layer> {
     let linear = |part: &str| -> Result<Linear> {
         let tensor = name(part, "weight");
         let wrap = |e: candle_core::Error| gguf.error(format!("tensor `{tensor}`: {}", first_line(&e)));
-        let weight = QMatMul::from_qtensor(gguf.matrix(&tensor)?).map_err(wrap)?;
+        let (weight, blocks) = gguf.matrix(&tensor, true)?;
+        let weight = QMatMul::from_qtensor(weight).map_err(wrap)?;
         let bias = name(part, "bias");
         let bias = gguf.has(&bias).then(|| gguf.floats(&bias)).transpose()?;
         let linear = Linear { weight, bias };
-        linear.pack().map_err(wrap)?;
+        linear.pack(blocks).map_err(wrap)?;
         Ok(linear)
     };
     Ok(Layer {
