@@ -85,6 +85,9 @@ impl State {
             let part = entry.get_mut();
             let more = part.text.get(self.current..).unwrap_or_default();
             if !self.heading_sent && !part.text.is_empty() {
+                if !self.sent.is_empty() || !fresh.is_empty() {
+                    fresh.push_str("\n\n");
+                }
                 fresh.push_str(&part.heading);
                 self.heading_sent = true;
             }
@@ -92,9 +95,6 @@ impl State {
             self.current = part.text.len();
             if !part.ended {
                 break;
-            }
-            if !part.text.is_empty() {
-                fresh.push_str("\n\n");
             }
             entry.remove();
             self.current = 0;

@@ -10,7 +10,10 @@ use qsef_core::{AnyExpert, AnyModel, Effects, Error, ExpertProfile, Modality, Re
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::experts::{self, Calculate, ModelExpert, Produces};
+use crate::{
+    experts::{self, Calculate, ModelExpert, Produces},
+    prompts,
+};
 
 /// An agent: `agents/NAME.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,6 +28,9 @@ pub struct AgentConfig {
     pub model: String,
     /// Name of the embedder.
     pub embedder: String,
+    /// The expert that does what no other fits.
+    #[serde(default)]
+    pub fallback: Option<Spanned<String>>,
     /// Its experts.
     #[serde(default)]
     pub experts: Vec<ExpertConfig>,
@@ -131,6 +137,12 @@ impl AgentConfig {
                 return Err(file.error(Some(expert.id.span()), Some("id"), &message));
             }
         }
+        if let Some(fallback) = &config.fallback
+            && !config.experts.iter().any(|e| e.id.get_ref() == fallback.get_ref())
+        {
+            let message = format!("there is no expert `{}`", fallback.get_ref());
+            return Err(file.error(Some(fallback.span()), Some("fallback"), &message));
+        }
         Ok(config)
     }
 }
@@ -230,8 +242,8 @@ fn build_one(
 fn prompt(config: &AgentConfig, expert: &ExpertConfig) -> Result<String> {
     let name = expert.prompt.as_ref().map_or("general", |p| p.get_ref().as_str());
     match name {
-        "code" => Ok(include_str!("../../../prompts/code.md").to_owned()),
-        "general" => Ok(include_str!("../../../prompts/general.md").to_owned()),
+        "code" => Ok(prompts::CODE.to_owned()),
+        "general" => Ok(prompts::GENERAL.to_owned()),
         path => {
             let path = config.path.parent().unwrap_or(Path::new("")).join(path);
             std::fs::read_to_string(&path).map_err(|e| Error::File {

@@ -8,10 +8,11 @@ use std::{
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use qsef_core::{
-    Cost, Effects, Error, Event, EventSink, ExpertCall, Input, Outcome, Plan, Result, Status, Subtask, SubtaskId,
+    AnyExpert, Cost, Effects, Error, Event, EventSink, ExpertCall, Input, Message, Outcome, Payload, Plan, Result,
+    Status, Subtask, SubtaskId,
 };
 
-use crate::{Assignment, Registry, answer::Answer, report::SubtaskReport};
+use crate::{Assignment, Registry, answer::Answer, planner::points_back, report::SubtaskReport};
 
 /// What a plan's subtasks came to.
 pub(crate) struct Execution {
@@ -27,15 +28,19 @@ pub(crate) struct Setting {
     pub deadline: Option<Instant>,
     /// The most money to spend, in US dollars.
     pub usd: Option<f64>,
-    /// What the conversation said before, for the first subtask.
-    pub context: Option<Input>,
+    /// The conversation before the request.
+    pub history: Vec<Message>,
+    /// The result before the request, for a subtask that refers to it.
+    pub previous: Option<Input>,
+    /// What the request tells besides its subtasks.
+    pub background: String,
     pub events: EventSink,
 }
 
 struct Run<'a> {
     plan: &'a Plan,
-    registry: &'a Registry,
-    assignments: &'a [Assignment],
+    /// Who does each subtask.
+    experts: BTreeMap<SubtaskId, AnyExpert>,
     setting: &'a Setting,
     answer: Arc<Answer>,
     reports: BTreeMap<SubtaskId, SubtaskReport>,
@@ -52,8 +57,8 @@ pub(crate) async fn execute(
     let answer = Arc::new(Answer::new(plan, setting.events.clone()));
     let reports = plan.subtasks.iter().zip(assignments).map(|(s, a)| (s.id, SubtaskReport::new(s, a))).collect();
     let waiting = plan.subtasks.iter().map(|s| s.id).collect();
-    let mut run =
-        Run { plan, registry, assignments, setting, answer: answer.clone(), reports, inputs: BTreeMap::new(), waiting };
+    let experts = assignments.iter().filter_map(|a| Some((a.id, registry.get(&a.expert)?.clone()))).collect();
+    let mut run = Run { plan, experts, setting, answer: answer.clone(), reports, inputs: BTreeMap::new(), waiting };
     let exhausted = run.drive().await;
     Execution { subtasks: run.reports.into_values().collect(), answer: answer.so_far(), exhausted }
 }
@@ -102,11 +107,7 @@ impl Run<'_> {
     }
 
     fn is_ready(&self, subtask: &Subtask) -> bool {
-        let acts = |id: SubtaskId| {
-            let assigned = self.assignments.iter().find(|a| a.id == id);
-            let expert = assigned.and_then(|a| self.registry.get(&a.expert));
-            expert.is_some_and(|e| e.profile().effects == Effects::External)
-        };
+        let acts = |id: SubtaskId| self.experts.get(&id).is_some_and(|e| e.profile().effects == Effects::External);
         subtask.after.iter().all(|before| {
             let done = self.status(*before) == Some(Status::Done);
             // Order matters only to what changes something; a failure before it does not stop what needs no output.
@@ -115,15 +116,21 @@ impl Run<'_> {
         })
     }
 
-    fn start(&mut self, id: SubtaskId) -> Option<(ExpertCall, qsef_core::AnyExpert)> {
+    fn start(&mut self, id: SubtaskId) -> Option<(ExpertCall, AnyExpert)> {
         let subtask = self.plan.get(id)?;
         let report = self.reports.get_mut(&id)?;
         report.status = Status::Running;
         let mut call = ExpertCall::new(subtask.task.clone());
         call.id = id;
         call.inputs = subtask.uses.iter().filter_map(|u| self.inputs.get(u).cloned()).collect();
-        if call.inputs.is_empty() {
-            call.inputs.extend(self.setting.context.clone());
+        call.background.clone_from(&self.setting.background);
+        call.history.clone_from(&self.setting.history);
+        if call.inputs.is_empty() && points_back(&subtask.task) {
+            let told = || {
+                let payload = Payload::text(self.setting.background.clone());
+                (!self.setting.background.is_empty()).then(|| Input { from: 0, task: "the request".into(), payload })
+            };
+            call.inputs.extend(told().or_else(|| self.setting.previous.clone()));
         }
         let (answer, events) = (self.answer.clone(), self.setting.events.clone());
         events.send(Event::Started { id });
@@ -133,7 +140,7 @@ impl Run<'_> {
             }
             events.send(event);
         });
-        Some((call, self.registry.get(&report.expert)?.clone()))
+        Some((call, self.experts.get(&id)?.clone()))
     }
 
     fn finish(&mut self, id: SubtaskId, outcome: Result<Outcome>, elapsed: Duration) {

@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use qsef_core::{Budget, Cost, Error, Event, EventSink, Input, Payload, Plan, Result, Status};
+use qsef_core::{Budget, Cost, Error, Event, EventSink, Input, Message, Plan, Result, Status};
 
 use crate::{
     Assignment, Planned, Planner, Registry, RunReport,
@@ -16,8 +16,10 @@ pub struct RunOptions {
     pub budget: Budget,
     /// Plan and assign, but run nothing.
     pub plan_only: bool,
-    /// What the conversation said before, as text: given to a first subtask that points back to it.
-    pub context: Option<String>,
+    /// The conversation before the request, oldest first. Experts that are models see it.
+    pub history: Vec<Message>,
+    /// The result before the request, for a subtask that refers to it with a word like "it".
+    pub previous: Option<Input>,
     /// Where to report what happens.
     pub events: EventSink,
 }
@@ -81,12 +83,14 @@ impl Hub {
             let subtasks = pairs.map(|(s, a)| SubtaskReport::new(s, a)).collect();
             Execution { subtasks, answer: String::new(), exhausted: None }
         } else {
-            let context = options.context.filter(|_| crate::planner::points_back(request)).map(|text| Input {
-                from: 0,
-                task: "the conversation before".into(),
-                payload: Payload::text(text),
-            });
-            let setting = Setting { deadline, usd: options.budget.usd, context, events: options.events };
+            let setting = Setting {
+                deadline,
+                usd: options.budget.usd,
+                history: options.history,
+                previous: options.previous,
+                background: planned.background(),
+                events: options.events,
+            };
             executor::execute(&planned.plan, &self.registry, &assignments, &setting).await
         };
         Ok(self.report(request, planned, execution, began, took, options.plan_only))
@@ -134,10 +138,7 @@ impl Hub {
 }
 
 fn announce(plan: &Plan, assignments: &[Assignment], repairs: &[String], events: &EventSink) {
-    for repair in repairs {
-        events.send(Event::Warning { message: repair.clone() });
-    }
-    events.send(Event::Planned { plan: plan.clone() });
+    events.send(Event::Planned { plan: plan.clone(), repairs: repairs.to_vec() });
     for a in assignments {
         events.send(Event::Assigned { id: a.id, expert: a.expert.clone(), te: a.te, why: a.why.clone() });
     }

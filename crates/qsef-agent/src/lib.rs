@@ -7,6 +7,7 @@ mod executor;
 pub mod experts;
 mod hub;
 mod planner;
+mod prompts;
 mod registry;
 mod report;
 

@@ -10,6 +10,9 @@ const LEAST_TE: f64 = 0.10;
 /// Tokens that one subtask is taken to need when its cost is estimated before it runs.
 const EXPECTED_TOKENS: f64 = 1000.0;
 
+/// How many texts [`Task::texts`] gives.
+const TEXTS_PER_TASK: usize = 2;
+
 /// Who does a subtask, and why.
 #[derive(Debug, Clone, Serialize)]
 pub struct Assignment {
@@ -87,9 +90,20 @@ impl Registry {
     /// # Errors
     /// The embedder's own.
     pub async fn score(&self, task: &str) -> Result<Vec<Score>> {
-        let task = Task::new(task);
+        let task = self.read(task);
         let vectors = self.embedder.embed(task.texts().into()).await?;
         Ok(self.scorer.score(&task, &vectors))
+    }
+
+    /// A task, and what the experts say of it.
+    fn read(&self, text: &str) -> Task {
+        let mut task = Task::new(text);
+        for expert in &self.experts {
+            if let Some(share) = expert.covers(text) {
+                task.cover(&expert.profile().id, share);
+            }
+        }
+        task
     }
 
     /// Gives each subtask to the expert with the highest efficiency among those that the money left can pay.
@@ -97,10 +111,12 @@ impl Registry {
     /// # Errors
     /// [`Error::Budget`] when no expert is within the budget; otherwise the embedder's own.
     pub async fn assign(&self, plan: &Plan, usd: Option<f64>) -> Result<Vec<Assignment>> {
+        let tasks: Vec<Task> = plan.subtasks.iter().map(|s| self.read(&s.task)).collect();
+        let vectors = self.embedder.embed(tasks.iter().flat_map(Task::texts).collect()).await?;
         let mut left = usd.unwrap_or(f64::INFINITY);
         let mut assignments = Vec::new();
-        for subtask in &plan.subtasks {
-            let scores = self.score(&subtask.task).await?;
+        for ((subtask, task), vectors) in plan.subtasks.iter().zip(&tasks).zip(vectors.chunks(TEXTS_PER_TASK)) {
+            let scores = self.scorer.score(task, vectors);
             let assignment = self.choose(subtask.id, scores, left)?;
             left -= assignment.expected_usd;
             assignments.push(assignment);

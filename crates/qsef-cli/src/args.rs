@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
     version,
     arg_required_else_help = true,
     after_help = "\
-Models and saved state live in $QSEF_HOME. Exit codes: 0 done, 1 the work failed, 2 bad usage or input,
+Models and saved state live in $QSEF_HOME; QSEF_LOG=debug shows what happens. Exit codes: 0 done, 1 the work failed, 2 bad usage or input,
 3 budget or deadline exhausted (what is done is printed)."
 )]
 pub struct Cli {

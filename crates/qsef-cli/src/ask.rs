@@ -5,7 +5,8 @@ use qsef::{Error, Result, RunOptions, RunReport};
 use crate::{
     End,
     args::Ask,
-    live, models, output,
+    live::Live,
+    models, output,
     screen::{self, DIM, note, styled},
 };
 
@@ -19,17 +20,13 @@ pub async fn run(args: Ask) -> Result<End> {
     options.budget.usd = args.budget_usd;
     options.budget.time = args.deadline;
     options.plan_only = args.plan_only;
-    options.events = live::sink(!args.json);
-    let report = tokio::select! {
-        report = hub.run(&query, options) => report?,
-        _ = tokio::signal::ctrl_c() => return Err(Error::Cancelled),
-    };
+    let live = Live::begin(!args.json);
+    options.events = live.sink();
+    let report = models::or_cancelled(hub.run(&query, options)).await?;
+    drop(live);
     if args.json {
         screen::json(&output::document(&report, args.explain))?;
     } else {
-        if !report.answer.is_empty() {
-            screen::print("\n");
-        }
         if args.explain {
             explain(&report);
         }
@@ -63,6 +60,9 @@ fn read_query(query: &str) -> Result<String> {
 
 /// Why each subtask has its expert: the best scores, part by part.
 pub fn explain(report: &RunReport) {
+    for repair in &report.repairs {
+        note(styled(DIM, format!("plan: {repair}")));
+    }
     for subtask in &report.subtasks {
         note(format!("\n{}. {} → {}: {}", subtask.id, subtask.task, subtask.expert, subtask.why));
         for score in subtask.scores.iter().take(5) {

@@ -1,36 +1,42 @@
 //! The session: a line editor, a hub, and the conversation so far.
 
-use qsef::{Error, Hub, Result, RunOptions, RunReport};
+use std::{path::Path, time::Duration};
+
+use qsef::{Budget, Error, Hub, Input, Message, Result, RunOptions, RunReport, Status};
 use rustyline::{DefaultEditor, error::ReadlineError};
 
 use crate::{
     End,
     args::Common,
-    ask, live, models,
+    ask,
+    live::Live,
+    models,
     screen::{self, BOLD, DIM, note, styled},
 };
 
 const HELP: &str = "\
-/plan      the last plan with its experts
-/why       why each subtask went to its expert
-/cost      tokens, money and time of the session
-/experts   the experts
-/save FILE write the conversation as Markdown
-/quit      leave (also Ctrl-D)
-Ctrl-C cancels a run. A request that says \"it\" or \"the result\" sees the conversation before it.";
-
-/// The most text of the conversation that a request gets to see, in characters.
-const CONTEXT: usize = 2_000;
+/plan          the last plan with its experts
+/why           why each subtask went to its expert
+/cost          tokens, money and time of the session
+/experts       the experts
+/budget        the limits of each request: /budget 0.01 (US dollars), /budget 30s, /budget off
+/save FILE     write the conversation as Markdown
+/quit          leave (also Ctrl-D)
+Ctrl-C cancels a run. The experts see the conversation; \"it\" or \"the result\" means the last result.";
 
 #[derive(Default)]
 struct Session {
     turns: Vec<RunReport>,
+    budget: Budget,
 }
 
 pub async fn run(args: Common) -> Result<End> {
     let hub = models::open(&args).await?;
     let mut editor = DefaultEditor::new().map_err(broken)?;
     let history = qsef::home()?.join("chat_history");
+    if let Some(dir) = history.parent() {
+        std::fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
+    }
     // There is no history before the first session.
     let _ = editor.load_history(&history);
     note(styled(DIM, "Ask something, or /help. Ctrl-C cancels a run, Ctrl-D leaves."));
@@ -39,7 +45,10 @@ pub async fn run(args: Common) -> Result<End> {
         let read = tokio::task::block_in_place(|| editor.readline("› "));
         let line = match read {
             Ok(line) => line,
-            Err(ReadlineError::Interrupted) => continue,
+            Err(ReadlineError::Interrupted) => {
+                note(styled(DIM, "Ctrl-D leaves"));
+                continue;
+            }
             Err(ReadlineError::Eof) => break,
             Err(e) => return Err(broken(e)),
         };
@@ -47,18 +56,22 @@ pub async fn run(args: Common) -> Result<End> {
         if line.is_empty() {
             continue;
         }
-        let _ = editor.add_history_entry(line);
+        remember(&mut editor, line, &history);
         match line.strip_prefix('/') {
             Some("quit" | "exit" | "q") => break,
             Some(command) => session.command(command, &hub),
             None => session.ask(line, &hub).await,
         }
     }
-    if let Some(dir) = history.parent() {
-        std::fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
-    }
-    editor.save_history(&history).map_err(broken)?;
     Ok(End::Done)
+}
+
+/// Keeps a line at once: a session that is killed loses none.
+fn remember(editor: &mut DefaultEditor, line: &str, history: &Path) {
+    let kept = editor.add_history_entry(line).and_then(|new| if new { editor.append_history(history) } else { Ok(()) });
+    if let Err(e) = kept {
+        screen::warning(format!("the history is not kept in {}: {e}", history.display()));
+    }
 }
 
 fn broken(error: ReadlineError) -> Error {
@@ -68,15 +81,18 @@ fn broken(error: ReadlineError) -> Error {
 impl Session {
     async fn ask(&mut self, request: &str, hub: &Hub) {
         let mut options = RunOptions::default();
-        options.context = self.context();
-        options.events = live::sink(true);
-        let ended = tokio::select! {
-            report = hub.run(request, options) => report,
-            _ = tokio::signal::ctrl_c() => Err(Error::Cancelled),
-        };
-        screen::print("\n");
+        options.budget = self.budget;
+        options.history = self.history();
+        options.previous = self.previous();
+        let live = Live::begin(true);
+        options.events = live.sink();
+        let ended = models::or_cancelled(hub.run(request, options)).await;
+        drop(live);
         match ended {
             Ok(report) => {
+                if let Some(limit) = &report.exhausted {
+                    note(format!("stopped early: {limit}"));
+                }
                 ask::summary(&report);
                 self.turns.push(report);
             }
@@ -84,15 +100,20 @@ impl Session {
         }
     }
 
-    /// The end of the conversation, as much as a request gets to see.
-    fn context(&self) -> Option<String> {
-        let last = self.turns.last()?;
-        let text = format!("Request: {}\nAnswer: {}", last.request, last.answer);
-        let skip = text.chars().count().saturating_sub(CONTEXT);
-        Some(text.chars().skip(skip).collect())
+    /// The conversation, as models see it.
+    fn history(&self) -> Vec<Message> {
+        let pair = |t: &RunReport| [Message::user(t.request.clone()), Message::assistant(t.answer.clone())];
+        self.turns.iter().filter(|t| !t.answer.is_empty()).flat_map(pair).collect()
     }
 
-    fn command(&self, command: &str, hub: &Hub) {
+    /// The last result, which the next request may mean with "it".
+    fn previous(&self) -> Option<Input> {
+        let mut subtasks = self.turns.last()?.subtasks.iter().rev();
+        let last = subtasks.find(|s| s.status == Status::Done)?;
+        Some(Input { from: 0, task: last.task.clone(), payload: last.output.clone()? })
+    }
+
+    fn command(&mut self, command: &str, hub: &Hub) {
         let (name, argument) = command.split_once(' ').unwrap_or((command, ""));
         match (name, self.turns.last()) {
             ("help", _) => note(HELP),
@@ -102,6 +123,7 @@ impl Session {
                     note(format!("{:14} {}", styled(BOLD, &profile.id), profile.description));
                 }
             }
+            ("budget", _) => self.limit(argument.trim()),
             ("plan" | "why" | "cost" | "save", None) => note("nothing was asked yet"),
             ("plan", Some(last)) => {
                 for s in &last.subtasks {
@@ -114,6 +136,19 @@ impl Session {
             ("save", Some(_)) => self.save(argument.trim()),
             _ => note(format!("there is no /{name}; /help lists the commands")),
         }
+    }
+
+    fn limit(&mut self, argument: &str) {
+        match (argument, argument.parse::<f64>(), humantime::parse_duration(argument)) {
+            ("", ..) => {}
+            ("off", ..) => self.budget = Budget::default(),
+            (_, Ok(usd), _) if usd.is_finite() && usd >= 0.0 => self.budget.usd = Some(usd),
+            (_, _, Ok(time)) => self.budget.time = Some(time),
+            _ => return note("give dollars, a time or off: /budget 0.01, /budget 30s, /budget off"),
+        }
+        let usd = self.budget.usd.map_or("no limit of money".to_owned(), |usd| format!("at most ${usd}"));
+        let limit = |time: Duration| humantime::format_duration(time).to_string();
+        note(format!("each request: {usd}, {}", self.budget.time.map_or("no deadline".to_owned(), limit)));
     }
 
     fn save(&self, path: &str) {

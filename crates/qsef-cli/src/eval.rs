@@ -16,12 +16,12 @@ pub async fn plan(args: EvalPlan) -> Result<End> {
     cases.truncate(args.limit.unwrap_or(usize::MAX));
     let models = models::all()?;
     let model = models.model(args.model.as_deref().unwrap_or(qsef::DEFAULT_MODEL))?;
-    let embedder = models::load(&models, |m| m.embedder(qsef::DEFAULT_EMBEDDER)).await?;
+    let embedder = models::or_cancelled(models.embedder(qsef::DEFAULT_EMBEDDER)).await?;
     let mut details = match &args.details {
         Some(path) => Some((path, std::fs::File::create(path).map_err(|e| Error::io("create", path, e))?)),
         None => None,
     };
-    let bar = ProgressBar::new(cases.len() as u64);
+    let bar = screen::add(ProgressBar::new(cases.len() as u64));
     let mut failed = None;
     let evaluating = eval::plan::evaluate(model, embedder, experts, &cases, |done, result| {
         bar.set_position(done as u64);
@@ -32,11 +32,8 @@ pub async fn plan(args: EvalPlan) -> Result<End> {
             failed = Some(Error::io("write", path, e));
         }
     });
-    let report = tokio::select! {
-        report = evaluating => report?,
-        _ = tokio::signal::ctrl_c() => return Err(Error::Cancelled),
-    };
-    bar.finish_and_clear();
+    let report = models::or_cancelled(evaluating).await?;
+    screen::remove(&bar);
     if let Some(error) = failed {
         return Err(error);
     }
@@ -64,14 +61,13 @@ pub async fn plan(args: EvalPlan) -> Result<End> {
 
 pub async fn generate(args: Generate) -> Result<End> {
     let name = args.model.unwrap_or_else(|| qsef::DEFAULT_MODEL.into());
-    let models = models::all()?;
-    let model = models::load(&models, move |m| m.candle(&name)).await?;
+    let model = models::or_cancelled(models::all()?.candle(&name)).await?;
     let (prompt, new) = (args.prompt_tokens, args.new_tokens);
+    let measuring = screen::spinner("measuring");
     let bench = tokio::task::spawn_blocking(move || model.bench(prompt, new));
-    let report = tokio::select! {
-        report = bench => report.map_err(|e| Error::Internal(e.to_string()))??,
-        _ = tokio::signal::ctrl_c() => return Err(Error::Cancelled),
-    };
+    let bench = async { bench.await.map_err(|e| Error::Internal(e.to_string()))? };
+    let report = models::or_cancelled(bench).await?;
+    screen::remove(&measuring);
     let peak = peak_rss_mb();
     if args.json {
         screen::json(&json!({

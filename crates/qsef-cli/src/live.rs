@@ -1,38 +1,177 @@
-//! A run as it happens: the plan and who does what on stderr, the answer on stdout.
+//! A run as it happens: the plan as a tree that follows the work on stderr, the answer on stdout.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use qsef::{Event, EventSink, Plan};
+use indicatif::{ProgressBar, ProgressStyle};
+use qsef::{Event, EventSink, Subtask, SubtaskId};
 
-use crate::screen::{BOLD, CYAN, DIM, GREEN, RED, note, print, styled, warning};
+use crate::screen::{self, BOLD, CYAN, DIM, GREEN, RED, note, styled, warning};
 
-/// An event sink that shows a run. With `answer`, the answer is streamed to stdout.
-pub fn sink(answer: bool) -> EventSink {
-    let plan: Arc<Mutex<Plan>> = Arc::default();
-    EventSink::new(move |event| {
-        let mut plan = plan.lock().unwrap_or_else(PoisonError::into_inner);
+/// The lines that move while a run is under way, one per subtask; on a terminal only.
+#[derive(Default)]
+struct Tree {
+    planning: Option<ProgressBar>,
+    rows: Vec<Row>,
+    /// Whether the lines still move: the answer begins below them when they have come to rest.
+    rests: bool,
+    /// Whether the answer has begun, and what ends up in the middle of it has to wait.
+    answering: bool,
+    failures: Vec<String>,
+}
+
+struct Row {
+    subtask: Subtask,
+    expert: String,
+    state: State,
+    bar: Option<ProgressBar>,
+}
+
+enum State {
+    Waiting,
+    Running,
+    Done(u64),
+    Failed,
+}
+
+/// A run's screen. Dropping it puts the moving lines to rest.
+pub struct Live {
+    tree: Arc<Mutex<Tree>>,
+    answer: bool,
+}
+
+impl Live {
+    /// Shows that a run has begun. With `answer`, the answer is streamed to stdout.
+    pub fn begin(answer: bool) -> Self {
+        let planning = screen::spinner("planning");
+        let tree = Tree { planning: Some(planning), ..Tree::default() };
+        Self { tree: Arc::new(Mutex::new(tree)), answer }
+    }
+
+    /// Where the run's events go.
+    pub fn sink(&self) -> EventSink {
+        let (tree, answer) = (self.tree.clone(), self.answer);
+        EventSink::new(move |event| tree.lock().unwrap_or_else(PoisonError::into_inner).take(event, answer))
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let mut tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
+        tree.rest();
+        if tree.answering {
+            screen::print("\n");
+        }
+        tree.failures.drain(..).for_each(note);
+    }
+}
+
+impl Tree {
+    fn take(&mut self, event: Event, answer: bool) {
         match event {
-            Event::Planned { plan: new } => *plan = new,
+            Event::Planned { plan, .. } => {
+                self.end_planning();
+                let row = |subtask| Row { subtask, expert: String::new(), state: State::Waiting, bar: None };
+                self.rows = plan.subtasks.into_iter().map(row).collect();
+            }
             Event::Assigned { id, expert, te, why } => {
-                let Some(subtask) = plan.get(id) else { return };
-                let after: Vec<String> = subtask.uses.iter().map(ToString::to_string).collect();
-                let uses = if after.is_empty() { String::new() } else { format!(" (uses {})", after.join(", ")) };
-                let who = styled(CYAN, format!("{expert}  TE {te:.2}"));
-                note(format!("{} {}{uses}\n   → {who}", styled(BOLD, format!("{id}.")), subtask.task));
-                if why.starts_with("no expert fits") {
-                    note(format!("     {}", styled(DIM, why)));
-                }
-                if plan.subtasks.last().is_some_and(|last| last.id == id) {
-                    note("");
-                }
+                let unfit =
+                    if why.starts_with("no expert fits") { format!("  {}", styled(DIM, why)) } else { String::new() };
+                let Some(row) = self.row(id) else { return };
+                row.expert = format!("{}{unfit}", styled(CYAN, format!("{expert}  TE {te:.2}")));
+                row.show();
             }
-            Event::Finished { id, elapsed_ms, .. } if !answer => {
-                note(format!("{} {id} in {:.1} s", styled(GREEN, "✓"), elapsed_ms as f64 / 1000.0));
+            Event::Started { id } => self.change(id, State::Running),
+            Event::Finished { id, elapsed_ms, .. } => self.change(id, State::Done(elapsed_ms)),
+            Event::Failed { id, message } => {
+                self.change(id, State::Failed);
+                self.failures.push(format!("{} {id}: {message}", styled(RED, "✗")));
             }
-            Event::Failed { id, message } => note(format!("{} {id}: {message}", styled(RED, "✗"))),
+            Event::Warning { message } if self.answering => {
+                self.failures.push(format!("{} {message}", styled(screen::YELLOW, "warning:")));
+            }
             Event::Warning { message } => warning(message),
-            Event::Answer { text } if answer => print(&text),
+            Event::Answer { text } if answer => {
+                self.rest();
+                self.answering = true;
+                screen::print(&text);
+            }
             _ => {}
         }
-    })
+    }
+
+    fn row(&mut self, id: SubtaskId) -> Option<&mut Row> {
+        self.rows.iter_mut().find(|row| row.subtask.id == id)
+    }
+
+    fn change(&mut self, id: SubtaskId, state: State) {
+        let rests = self.rests;
+        let Some(row) = self.row(id) else { return };
+        row.state = state;
+        if !rests {
+            row.show();
+        }
+    }
+
+    fn end_planning(&mut self) {
+        if let Some(bar) = self.planning.take() {
+            screen::remove(&bar);
+        }
+    }
+
+    /// Replaces the moving lines by lines that stay.
+    fn rest(&mut self) {
+        self.end_planning();
+        if std::mem::replace(&mut self.rests, true) {
+            return;
+        }
+        for row in &mut self.rows {
+            if let Some(bar) = row.bar.take() {
+                screen::remove(&bar);
+            }
+        }
+        for row in &self.rows {
+            note(row.line());
+        }
+        if !self.rows.is_empty() {
+            note("");
+        }
+    }
+}
+
+impl Row {
+    fn line(&self) -> String {
+        let mark = match self.state {
+            State::Waiting => styled(DIM, "·"),
+            State::Running => styled(CYAN, "▸"),
+            State::Done(_) => styled(GREEN, "✓"),
+            State::Failed => styled(RED, "✗"),
+        };
+        let uses: Vec<String> = self.subtask.uses.iter().map(ToString::to_string).collect();
+        let uses = if uses.is_empty() { String::new() } else { styled(DIM, format!("  uses {}", uses.join(", "))) };
+        let took = match self.state {
+            State::Done(ms) => styled(DIM, format!("  {:.1} s", ms as f64 / 1000.0)),
+            _ => String::new(),
+        };
+        let number = styled(BOLD, format!("{}.", self.subtask.id));
+        // A task is data: line breaks and control characters in it would tear the tree.
+        let task: String = self.subtask.task.chars().map(|c| if c.is_control() { ' ' } else { c }).take(120).collect();
+        format!("{mark} {number} {task}{uses}\n    → {}{took}", self.expert)
+    }
+
+    fn show(&mut self) {
+        let line = self.line();
+        let bar = self.bar.get_or_insert_with(|| {
+            let bar = screen::add(ProgressBar::new_spinner().with_style(plain()));
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        });
+        bar.set_message(line);
+    }
+}
+
+fn plain() -> ProgressStyle {
+    ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
 }

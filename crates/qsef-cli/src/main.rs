@@ -10,7 +10,7 @@ mod models;
 mod output;
 mod screen;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use args::{Bench, Cli, Command, Eval};
 use clap::Parser;
@@ -28,13 +28,17 @@ pub enum End {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Logs go to stderr, where QSEF_LOG asks for them: QSEF_LOG=debug, QSEF_LOG=qsef_agent=debug.
+    if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("QSEF_LOG") {
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(e) => return fail(&Error::Internal(format!("cannot start: {e}"))),
     };
     let ended = runtime.block_on(run(cli.command));
-    // A blocking thread that is still at work must not hold the program.
-    runtime.shutdown_background();
+    // Cancelled work gets the time to end its child processes; what takes longer must not hold the program.
+    runtime.shutdown_timeout(Duration::from_secs(2));
     match ended {
         Ok(End::Done) => ExitCode::SUCCESS,
         Ok(End::Failed) => ExitCode::from(1),

@@ -1,9 +1,6 @@
 //! Opening agents and models, with progress and cancellation; the `models` command.
 
-use std::{
-    path::Path,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{path::Path, sync::Arc};
 
 use qsef::{AgentConfig, Error, Hub, Models, Result};
 use serde_json::json;
@@ -35,33 +32,15 @@ pub async fn open(common: &Common) -> Result<Hub> {
     if let Some(model) = &common.model {
         config.model.clone_from(model);
     }
-    let models = all()?;
-    let cancel = models.cancel_handle();
-    tokio::select! {
-        hub = qsef::open_agent(&config, &models) => hub,
-        _ = tokio::signal::ctrl_c() => {
-            cancel.store(true, Ordering::Relaxed);
-            Err(Error::Cancelled)
-        }
-    }
+    or_cancelled(qsef::open_agent(&config, &all()?)).await
 }
 
-/// Loads something from the models on a blocking thread; Ctrl-C ends it and keeps what is fetched.
-pub async fn load<T: Send + 'static>(
-    models: &Models,
-    load: impl FnOnce(&Models) -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let cancel = models.cancel_handle();
-    let models = models.clone();
-    let mut loading = tokio::task::spawn_blocking(move || load(&models));
-    let loaded = tokio::select! {
-        loaded = &mut loading => loaded,
-        _ = tokio::signal::ctrl_c() => {
-            cancel.store(true, Ordering::Relaxed);
-            loading.await
-        }
-    };
-    loaded.map_err(|e| Error::Internal(e.to_string()))?
+/// Waits for work that Ctrl-C ends; what it has fetched by then is kept.
+pub async fn or_cancelled<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        done = work => done,
+        _ = tokio::signal::ctrl_c() => Err(Error::Cancelled),
+    }
 }
 
 pub async fn run(args: args::Models) -> Result<End> {
@@ -87,7 +66,7 @@ pub async fn run(args: args::Models) -> Result<End> {
             }
         }
         args::Models::Pull { name } => {
-            let dir = load(&models, move |m| m.fetch(&name)).await?;
+            let dir = or_cancelled(models.fetch(&name)).await?;
             screen::print(&format!("{}\n", dir.display()));
         }
     }

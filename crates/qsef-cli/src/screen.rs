@@ -5,11 +5,12 @@ use std::{
     collections::BTreeMap,
     fmt::Display,
     io::Write,
-    sync::{Mutex, PoisonError},
+    sync::{LazyLock, Mutex, PoisonError},
+    time::Duration,
 };
 
 use anstyle::{AnsiColor, Style};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use qsef::models::{Phase, ProgressEvent};
 
 pub const DIM: Style = Style::new().dimmed();
@@ -24,10 +25,33 @@ pub fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// The lines that move; drawn on stderr where it is a terminal.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// Adds a moving line.
+pub fn add(bar: ProgressBar) -> ProgressBar {
+    BARS.add(bar)
+}
+
+/// Takes a moving line away.
+pub fn remove(bar: &ProgressBar) {
+    bar.finish_and_clear();
+    BARS.remove(bar);
+}
+
+/// A moving line that says what is being done.
+pub fn spinner(what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}");
+    let bar = ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    let bar = add(bar.with_message(what));
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
 /// A line on stderr.
 pub fn note(line: impl Display) {
     // Nothing can be done where stderr is closed.
-    let _ = writeln!(anstream::stderr(), "{line}");
+    BARS.suspend(|| drop(writeln!(anstream::stderr(), "{line}")));
 }
 
 /// A warning on stderr.
@@ -43,7 +67,7 @@ pub fn error(text: &str) {
 /// Text on stdout, at once. A reader that went away is no error.
 pub fn print(text: &str) {
     let mut out = anstream::stdout();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    BARS.suspend(|| drop(out.write_all(text.as_bytes()).and_then(|()| out.flush())));
 }
 
 /// One JSON document on stdout.
@@ -71,7 +95,7 @@ impl Downloads {
             Phase::Assembling => "assembling".to_owned(),
             _ => {
                 if let Some(bar) = bars.remove(&event.model) {
-                    bar.finish_and_clear();
+                    remove(&bar);
                     note(format!("{} {} is ready", styled(GREEN, "✓"), event.model));
                 }
                 return;
@@ -81,7 +105,7 @@ impl Downloads {
             note(styled(DIM, format!("fetching the model {} ({} MB)", event.model, event.total / 1_000_000)));
             let template = "{prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {msg}";
             let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-            ProgressBar::new(event.total).with_style(style).with_prefix(event.model.clone())
+            add(ProgressBar::new(event.total).with_style(style).with_prefix(event.model.clone()))
         });
         bar.set_length(event.total);
         bar.set_position(event.done);

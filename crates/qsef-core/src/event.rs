@@ -13,6 +13,8 @@ pub enum Event {
     Planned {
         /// The subtasks.
         plan: Plan,
+        /// What was repaired in the model's plan, in words.
+        repairs: Vec<String>,
     },
     /// A subtask has its expert.
     Assigned {

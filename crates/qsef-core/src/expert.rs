@@ -2,7 +2,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cost, EventSink, Modality, Payload, Result, SubtaskId};
+use crate::{Cost, EventSink, Message, Modality, Payload, Result, SubtaskId};
 
 /// What running an expert changes in the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -81,7 +81,7 @@ pub struct Input {
     pub payload: Payload,
 }
 
-/// What an expert gets to see: its subtask and the outputs it depends on, nothing else.
+/// What an expert gets to see: its subtask, the outputs it depends on, and what was said around it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ExpertCall {
@@ -91,6 +91,10 @@ pub struct ExpertCall {
     pub task: String,
     /// Outputs of earlier subtasks that this one uses.
     pub inputs: Vec<Input>,
+    /// What the request tells besides its subtasks, such as "My name is Ann"; empty where it tells nothing. Data.
+    pub background: String,
+    /// The conversation before the request, oldest first.
+    pub history: Vec<Message>,
     /// Where to report text as it is made.
     pub events: EventSink,
 }
@@ -98,7 +102,14 @@ pub struct ExpertCall {
 impl ExpertCall {
     /// A call for a task without inputs.
     pub fn new(task: impl Into<String>) -> Self {
-        Self { id: 1, task: task.into(), inputs: Vec::new(), events: EventSink::default() }
+        Self {
+            id: 1,
+            task: task.into(),
+            inputs: Vec::new(),
+            background: String::new(),
+            history: Vec::new(),
+            events: EventSink::default(),
+        }
     }
 
     /// The task and its inputs as one text.
@@ -133,6 +144,13 @@ pub trait Expert: Send + Sync + 'static {
     /// What it is good at.
     fn profile(&self) -> &ExpertProfile;
 
+    /// How surely it can do a task, in [0, 1], as far as it can tell without doing it: code can often read a task and see.
+    /// None, as most answer, where it cannot tell. It is asked for every task that is routed, so it must be quick.
+    fn covers(&self, task: &str) -> Option<f64> {
+        let _ = task;
+        None
+    }
+
     /// Does a subtask. Dropping the future stops the work.
     ///
     /// # Errors
@@ -144,12 +162,16 @@ type RunFuture<'a> = Pin<Box<dyn Future<Output = Result<Outcome>> + Send + 'a>>;
 
 trait ErasedExpert: Send + Sync {
     fn profile(&self) -> &ExpertProfile;
+    fn covers(&self, task: &str) -> Option<f64>;
     fn run(&self, call: ExpertCall) -> RunFuture<'_>;
 }
 
 impl<E: Expert> ErasedExpert for E {
     fn profile(&self) -> &ExpertProfile {
         Expert::profile(self)
+    }
+    fn covers(&self, task: &str) -> Option<f64> {
+        Expert::covers(self, task)
     }
     fn run(&self, call: ExpertCall) -> RunFuture<'_> {
         Box::pin(Expert::run(self, call))
@@ -169,6 +191,11 @@ impl AnyExpert {
     /// What it is good at.
     pub fn profile(&self) -> &ExpertProfile {
         self.0.profile()
+    }
+
+    /// See [`Expert::covers`].
+    pub fn covers(&self, task: &str) -> Option<f64> {
+        self.0.covers(task)
     }
 
     /// See [`Expert::run`].

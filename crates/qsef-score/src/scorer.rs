@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use qsef_core::ExpertProfile;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,7 @@ pub struct Task {
     terms: BTreeSet<String>,
     head_terms: BTreeSet<String>,
     complexity: f64,
+    coverage: BTreeMap<String, f64>,
 }
 
 impl Task {
@@ -59,7 +60,13 @@ impl Task {
             complexity: complexity(text).overall(),
             plain: plain.trim().to_owned(),
             head,
+            coverage: BTreeMap::new(),
         }
+    }
+
+    /// Says how much of the task an expert covers by its own word, in [0, 1]; its profile's words may cover more.
+    pub fn cover(&mut self, expert: &str, share: f64) {
+        self.coverage.insert(expert.to_owned(), share.clamp(0.0, 1.0));
     }
 
     /// The texts whose vectors [`Scorer::score`] needs, in this order: the task without its quotations, and its head.
@@ -89,7 +96,8 @@ pub struct Score {
     pub data: f64,
     /// `C_model`, in [0, 1]: that complexity for a model of this size; 0 for code.
     pub model: f64,
-    /// `C_sparsity`, in [0, 1]: how few of the task's telling words the profile has.
+    /// `C_sparsity`, in [0, 1]: how few of the task's telling words the profile has, unless the expert itself says that
+    /// it covers the task.
     pub sparsity: f64,
 }
 
@@ -143,7 +151,10 @@ impl Scorer {
             .entries
             .iter()
             .zip(whole.iter().zip(&head))
-            .map(|(entry, (whole, head))| self.score_one(entry, task, vectors, 1.0 - (0.6 * whole + 0.4 * head)))
+            .map(|(entry, (whole, head))| {
+                let own_word = task.coverage.get(&entry.id).copied().unwrap_or(0.0);
+                self.score_one(entry, task, vectors, 1.0 - own_word.max(0.6 * whole + 0.4 * head))
+            })
             .collect();
         scores.sort_by(|a, b| b.te.total_cmp(&a.te).then_with(|| a.expert.cmp(&b.expert)));
         scores

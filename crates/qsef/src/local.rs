@@ -16,7 +16,7 @@ use qsef_agent::{
 use qsef_candle::{
     decoder::CandleModel,
     embedder::CandleEmbedder,
-    models::{ModelSpec, ProgressEvent, Status, Store},
+    models::{ModelFiles, ModelSpec, ProgressEvent, Status, Store},
 };
 use qsef_core::{AnyEmbedder, AnyModel, DeltaStream, Error, LanguageModel, Modality, ModelInfo, Request, Result};
 
@@ -25,9 +25,6 @@ pub const DEFAULT_MODEL: &str = "qwen2.5-coder-1.5b";
 
 /// The embedder where none is named.
 pub const DEFAULT_EMBEDDER: &str = "all-minilm-l6-v2";
-
-/// The expert that does what no other fits, where an agent has one of this id.
-const FALLBACK: &str = "general";
 
 /// The directory of models and saved state: `$QSEF_HOME`, or the platform's data directory.
 ///
@@ -40,7 +37,6 @@ pub fn home() -> Result<PathBuf> {
 struct Inner {
     store: Store,
     progress: Box<dyn Fn(ProgressEvent) + Send + Sync>,
-    cancel: Arc<AtomicBool>,
     loaded: Mutex<HashMap<String, Arc<OnceLock<CandleModel>>>>,
     /// One load at a time: two would only share the disk and the cores.
     loading: Mutex<()>,
@@ -68,15 +64,9 @@ impl Models {
         Self(Arc::new(Inner {
             store,
             progress: Box::new(progress),
-            cancel: Arc::default(),
             loaded: Mutex::default(),
             loading: Mutex::default(),
         }))
-    }
-
-    /// Setting this to true ends a download soon; what is fetched is kept.
-    pub fn cancel_handle(&self) -> Arc<AtomicBool> {
-        self.0.cancel.clone()
     }
 
     /// The known models, and whether they are here.
@@ -88,30 +78,60 @@ impl Models {
         self.0.store.models().iter().map(|m| Ok((m.clone(), here(m)?))).collect()
     }
 
-    /// Makes sure that a model's files are here; the directory that holds them. Blocks.
+    /// Makes sure that a model's files are here; the directory that holds them. Dropping the future ends a download
+    /// soon; what has arrived is kept.
     ///
     /// # Errors
     /// As [`Store::ensure`].
-    pub fn fetch(&self, name: &str) -> Result<PathBuf> {
-        Ok(self.files(name)?.dir)
+    pub async fn fetch(&self, name: &str) -> Result<PathBuf> {
+        let name = name.to_owned();
+        self.blocking(move |models, cancel| Ok(models.files(&name, cancel)?.dir)).await
     }
 
-    fn files(&self, name: &str) -> Result<qsef_candle::models::ModelFiles> {
-        self.0.cancel.store(false, Ordering::Relaxed);
-        self.0.store.ensure(name, &|event| (self.0.progress)(event), &self.0.cancel)
-    }
-
-    /// The decoder of this name, or of this GGUF file: fetched and loaded where it is not yet. Blocks.
+    /// The decoder of this name, or of this GGUF file: fetched and loaded where it is not yet. Dropping the future ends a
+    /// download soon.
     ///
     /// # Errors
     /// As [`Store::ensure`] and [`CandleModel::load`].
-    pub fn candle(&self, name: &str) -> Result<CandleModel> {
+    pub async fn candle(&self, name: &str) -> Result<CandleModel> {
+        let name = name.to_owned();
+        self.blocking(move |models, cancel| models.load(&name, cancel)).await
+    }
+
+    /// The sentence embedder of this name. Dropping the future ends a download soon.
+    ///
+    /// # Errors
+    /// As [`Store::ensure`] and [`CandleEmbedder::load`].
+    pub async fn embedder(&self, name: &str) -> Result<AnyEmbedder> {
+        let name = name.to_owned();
+        self.blocking(move |models, cancel| {
+            Ok(AnyEmbedder::new(CandleEmbedder::load(&name, &models.files(&name, cancel)?.dir)?))
+        })
+        .await
+    }
+
+    /// Does blocking work on a thread that may block. Dropping the future sets the flag that the work is given.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self, &AtomicBool) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (models, flag) = (self.clone(), CancelOnDrop::default());
+        let cancel = flag.0.clone();
+        let done = tokio::task::spawn_blocking(move || work(&models, &cancel)).await;
+        done.map_err(|e| Error::Internal(format!("loading ended: {e}")))?
+    }
+
+    fn files(&self, name: &str, cancel: &AtomicBool) -> Result<ModelFiles> {
+        self.0.store.ensure(name, &|event| (self.0.progress)(event), cancel)
+    }
+
+    fn load(&self, name: &str, cancel: &AtomicBool) -> Result<CandleModel> {
         let cell = locked(&self.0.loaded).entry(name.to_owned()).or_default().clone();
         let _one_at_a_time = locked(&self.0.loading);
         if let Some(model) = cell.get() {
             return Ok(model.clone());
         }
-        let path = if is_file(name) { PathBuf::from(name) } else { self.files(name)?.main() };
+        let path = if is_file(name) { PathBuf::from(name) } else { self.files(name, cancel)?.main() };
         let model = CandleModel::load(name, &path)?.with_prefix_dir(self.0.store.root().join("prefixes"));
         Ok(cell.get_or_init(|| model).clone())
     }
@@ -119,32 +139,28 @@ impl Models {
     /// A language model of this name, loaded when it is first called.
     ///
     /// # Errors
-    /// [`Error::Input`] for a name that is neither known nor a GGUF file.
+    /// [`Error::Input`] for a name that is neither known nor a GGUF file, and [`Error::ModelFile`] for a file that is no
+    /// model.
     pub fn model(&self, name: &str) -> Result<AnyModel> {
-        let params_b = if is_file(name) {
+        let info = if is_file(name) {
             if !Path::new(name).is_file() {
                 return Err(Error::Input(format!("there is no file {name}")));
             }
-            None
+            CandleModel::peek(name, Path::new(name))?
         } else {
-            Some(self.0.store.spec(name)?.params_b)
-        };
-        let info = ModelInfo {
-            name: name.to_owned(),
-            context_tokens: 4096,
-            params_b,
-            accepts: vec![Modality::Text],
-            usd_per_mtok: 0.0,
+            let spec = self.0.store.spec(name)?;
+            let context_tokens = spec.context_tokens.ok_or_else(|| {
+                Error::Input(format!("`{name}` ({}) is no language model; `qsef models list` shows them", spec.summary))
+            })?;
+            ModelInfo {
+                name: name.to_owned(),
+                context_tokens,
+                params_b: Some(spec.params_b),
+                accepts: vec![Modality::Text],
+                usd_per_mtok: 0.0,
+            }
         };
         Ok(AnyModel::new(Lazy { models: self.clone(), info }))
-    }
-
-    /// The sentence embedder of this name. Blocks.
-    ///
-    /// # Errors
-    /// As [`Store::ensure`] and [`CandleEmbedder::load`].
-    pub fn embedder(&self, name: &str) -> Result<AnyEmbedder> {
-        Ok(AnyEmbedder::new(CandleEmbedder::load(name, &self.files(name)?.dir)?))
     }
 }
 
@@ -164,29 +180,18 @@ impl LanguageModel for Lazy {
     }
 
     async fn stream(&self, request: Request) -> Result<DeltaStream> {
-        let (models, name) = (self.models.clone(), self.info.name.clone());
-        // Dropping the call, as Ctrl-C does, ends a download.
-        let guard = CancelOnDrop(Some(self.models.cancel_handle()));
-        let loaded = tokio::task::spawn_blocking(move || models.candle(&name)).await;
-        guard.finished();
-        let model = loaded.map_err(|e| Error::Internal(format!("loading ended: {e}")))??;
+        let model = self.models.candle(&self.info.name).await?;
         LanguageModel::stream(&model, request).await
     }
 }
 
-struct CancelOnDrop(Option<Arc<AtomicBool>>);
-
-impl CancelOnDrop {
-    fn finished(mut self) {
-        self.0 = None;
-    }
-}
+/// Sets its flag when it is dropped, so that work nobody waits for any more ends.
+#[derive(Default)]
+struct CancelOnDrop(Arc<AtomicBool>);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        if let Some(cancel) = &self.0 {
-            cancel.store(true, Ordering::Relaxed);
-        }
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -195,16 +200,10 @@ impl Drop for CancelOnDrop {
 /// # Errors
 /// Those of the models it names, and of its experts.
 pub async fn open_agent(config: &AgentConfig, models: &Models) -> Result<Hub> {
-    let embedder = {
-        let (models, name) = (models.clone(), config.embedder.clone());
-        let guard = CancelOnDrop(Some(models.cancel_handle()));
-        let loaded = tokio::task::spawn_blocking(move || models.embedder(&name)).await;
-        guard.finished();
-        loaded.map_err(|e| Error::Internal(format!("loading ended: {e}")))??
-    };
     let planner = models.model(&config.model)?;
     let experts = build(config, &|name| models.model(name))?;
-    let fallback = experts.iter().map(|e| e.profile().id.clone()).find(|id| id == FALLBACK);
-    let registry = Registry::new(embedder, experts, fallback.as_deref()).await?;
+    let fallback = config.fallback.as_ref().map(|f| f.get_ref().as_str());
+    let embedder = models.embedder(&config.embedder).await?;
+    let registry = Registry::new(embedder, experts, fallback).await?;
     Ok(Hub::new(planner, registry))
 }

@@ -1,4 +1,4 @@
-use qsef_core::ExpertCall;
+use qsef_core::{ExpertCall, Format, Input};
 
 /// The text that a text tool is to work on: quoted or fenced in the task, else the outputs of earlier subtasks, else
 /// what follows a colon or a line break. `None` where there is none of these.
@@ -14,8 +14,18 @@ pub(crate) fn text_of(call: &ExpertCall) -> Option<String> {
     if call.inputs.is_empty() {
         return longest.and_then(|text| filled(&text));
     }
-    let texts: Vec<String> = call.inputs.iter().map(|input| lines(&input.payload.value)).collect();
-    filled(&texts.join("\n"))
+    filled(&call.inputs.iter().map(text_of_input).collect::<Vec<_>>().join("\n"))
+}
+
+/// What an earlier subtask made, or the text that it was about where it made only a number of it: "count the words in
+/// 'b a' and sort them".
+fn text_of_input(input: &Input) -> String {
+    let about = || {
+        let quotes = quoted(&input.task).into_iter().max_by_key(String::len);
+        after_colon(&input.task).map(|text| unquoted(&text)).or(quotes)
+    };
+    let number = input.payload.format == Format::Number;
+    about().filter(|_| number).unwrap_or_else(|| lines(&input.payload.value))
 }
 
 /// The task without the text that it is to work on: the words that say what to do.
@@ -88,5 +98,8 @@ mod tests {
         }
         let call = with_input("sort them", qsef_core::Payload::json(serde_json::json!(["b", "a", 3])));
         assert_eq!(text_of(&call).as_deref(), Some("b\na\n3"));
+        let mut call = with_input("sort them", qsef_core::Payload::string("2 words", Format::Number));
+        call.inputs[0].task = "count the words in \"b a\"".into();
+        assert_eq!(text_of(&call).as_deref(), Some("b a"));
     }
 }

@@ -2,14 +2,18 @@
 //!
 //! The planner does not know the experts. It only splits; the router chooses.
 
+mod align;
 mod analysis;
 mod check;
-mod prompt;
+mod clauses;
+mod refs;
 
 pub use analysis::{Analysis, analyse};
-pub(crate) use check::points_back;
-use qsef_core::{AnyModel, Error, Plan, Request, Result, Usage};
+use qsef_core::{AnyModel, Error, Message, Plan, Request, Result, Role, Usage};
+pub(crate) use refs::points_back;
 use serde::Deserialize;
+
+use crate::prompts;
 
 /// The longest request that is planned, in bytes. Longer ones are material, not a request: they go to one expert whole.
 const MAX_PLANNED_BYTES: usize = 6_000;
@@ -28,6 +32,14 @@ pub struct Planned {
     pub usage: Usage,
     /// What was repaired, in words.
     pub repairs: Vec<String>,
+}
+
+impl Planned {
+    /// What the request tells besides its subtasks, as one text; empty where there is none.
+    pub fn background(&self) -> String {
+        let told = |remark: &&String| !self.plan.subtasks.iter().any(|s| s.task.contains(remark.as_str()));
+        self.analysis.remarks.iter().filter(told).cloned().collect::<Vec<_>>().join(". ")
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -66,25 +78,34 @@ impl Planner {
             return Err(Error::Input("the request is empty: say what is to be done".into()));
         }
         let analysis = analyse(&request);
-        if analysis.clauses.len() < 2 || request.len() > MAX_PLANNED_BYTES {
+        let asked = analysis.clauses.len() - analysis.remarks.len();
+        if asked < 2 || request.len() > MAX_PLANNED_BYTES {
             let plan = Plan::single(request.trim());
             return Ok(Planned { plan, analysis, usage: Usage::default(), repairs: Vec::new() });
         }
         let (steps, usage) = self.segment(&request, analysis.clauses.len()).await?;
-        let (plan, repairs) = check::repair(&request, &analysis, steps, prompt::examples());
+        let (plan, repairs) = check::repair(&request, &analysis, steps, &examples());
         Ok(Planned { plan, analysis, usage, repairs })
     }
 
     /// The model's steps; those before the break where its output is cut.
     async fn segment(&self, request: &str, clauses: usize) -> Result<(Vec<Step>, Usage)> {
-        let (messages, prefix) = prompt::messages(request);
+        let prefix = prompts::plan();
+        let mut messages = prefix.to_vec();
+        messages.push(Message::user(request));
         // A plan repeats the request's words, so its length follows the request's.
         let max_tokens = (160 + request.len()).min(2048);
         // A small model that begins to repeat itself goes on to the limit: there are hardly more steps than clauses.
         let call = Request::new(messages).json_schema(schema((clauses + 2).min(MAX_STEPS)));
-        let generation = self.model.generate(call.max_tokens(max_tokens).prefix_messages(prefix)).await?;
+        let generation = self.model.generate(call.max_tokens(max_tokens).prefix_messages(prefix.len())).await?;
+        tracing::debug!(plan = generation.text, "the model's plan");
         Ok((read_steps(&generation.text), generation.usage))
     }
+}
+
+/// The example requests of the prompt, whose words must not leak into a plan.
+fn examples() -> Vec<String> {
+    prompts::plan().iter().filter(|m| m.role == Role::User).filter_map(|m| m.as_text().ok()).collect()
 }
 
 /// Reads a plan as the model writes it, or the whole steps of one that is cut.

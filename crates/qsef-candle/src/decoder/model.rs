@@ -8,6 +8,7 @@ use futures::{StreamExt, channel::mpsc};
 use qsef_core::{DeltaStream, Error, LanguageModel, Message, Modality, ModelInfo, OutputFormat, Request, Result};
 
 use super::{
+    config::Config,
     generate::{Job, generate},
     gguf::Gguf,
     grammar::Grammars,
@@ -59,15 +60,8 @@ impl CandleModel {
         let (weights, vocabulary) = (weights?, vocabulary?);
         let template =
             Template::new(gguf.text("tokenizer.chat_template"), vocabulary.bos.clone(), vocabulary.eos.clone())?;
-        let info = ModelInfo {
-            name: name.to_owned(),
-            context_tokens: weights.config.context,
-            params_b: Some(gguf.parameters() as f64 / 1e9),
-            accepts: vec![Modality::Text],
-            usd_per_mtok: 0.0,
-        };
         let inner = Inner {
-            info,
+            info: info(name, &gguf, &weights.config),
             weights: Arc::new(weights),
             vocabulary: Arc::new(vocabulary),
             template,
@@ -77,6 +71,15 @@ impl CandleModel {
             load_time: start.elapsed(),
         };
         Ok(Self { inner: Arc::new(inner), prefixes: None })
+    }
+
+    /// What a GGUF file holds, without loading its weights.
+    ///
+    /// # Errors
+    /// As [`CandleModel::load`].
+    pub fn peek(name: &str, path: &Path) -> Result<ModelInfo> {
+        let gguf = Gguf::open(path)?;
+        Ok(info(name, &gguf, &Config::read(&gguf)?))
     }
 
     /// Saves the state of prompt prefixes ([`Request::prefix_messages`]) under `dir` and takes them from there, so that
@@ -113,7 +116,7 @@ impl CandleModel {
     /// # Errors
     /// [`Error::Input`] for a part that is not text or a conversation that the template refuses.
     pub fn prompt(&self, messages: &[Message]) -> Result<String> {
-        self.inner.template.render(messages, true)
+        self.inner.template.render(messages, true, str::to_owned)
     }
 
     /// Logits over the vocabulary after each of `tokens`: `[tokens, vocabulary]`.
@@ -163,7 +166,7 @@ impl CandleModel {
 
     fn job(&self, request: &Request) -> Result<Job> {
         let inner = &self.inner;
-        let prompt = inner.vocabulary.encode(&inner.template.render(&request.messages, true)?)?;
+        let prompt = inner.encode(&request.messages, true)?;
         let context = inner.weights.config.context;
         if prompt.is_empty() || prompt.len() >= context {
             return Err(Error::Input(format!(
@@ -194,7 +197,7 @@ impl CandleModel {
             return Ok(0);
         };
         let inner = &self.inner;
-        let prefix = inner.vocabulary.encode(&inner.template.render(messages, false)?)?;
+        let prefix = inner.encode(messages, false)?;
         Ok(prefix.iter().zip(prompt).take_while(|(a, b)| a == b).count())
     }
 
@@ -217,7 +220,23 @@ impl CandleModel {
     }
 }
 
+fn info(name: &str, gguf: &Gguf, config: &Config) -> ModelInfo {
+    ModelInfo {
+        name: name.to_owned(),
+        context_tokens: config.context,
+        params_b: Some(gguf.parameters() as f64 / 1e9),
+        accepts: vec![Modality::Text],
+        usd_per_mtok: 0.0,
+    }
+}
+
 impl Inner {
+    /// The tokens of a conversation. What messages contain is text, whatever it looks like.
+    fn encode(&self, messages: &[Message], answer: bool) -> Result<Vec<u32>> {
+        let prompt = self.template.render(messages, answer, |text| self.vocabulary.seam(text))?;
+        self.vocabulary.encode(&prompt)
+    }
+
     fn grammars(&self) -> Result<&Grammars> {
         let built = self
             .grammars

@@ -31,18 +31,18 @@ impl Template {
         Ok(Self { environment, bos: bos.unwrap_or_default(), eos: eos.unwrap_or_default() })
     }
 
-    /// Renders messages; `answer` adds the beginning of the model's own next message.
+    /// Renders messages, each text as `text` makes it; `answer` adds the beginning of the model's own next message.
     ///
     /// # Errors
     /// [`Error::Input`] for a part that is not text or a conversation that the template refuses.
-    pub fn render(&self, messages: &[Message], answer: bool) -> Result<String> {
+    pub fn render(&self, messages: &[Message], answer: bool, text: impl Fn(&str) -> String) -> Result<String> {
         let messages = messages
             .iter()
             .map(|message| {
                 let content = message.as_text().map_err(|kind| {
                     Error::Input(format!("this model reads text only; a message has a part of kind {kind}"))
                 })?;
-                Ok(context! { role => message.role.as_str(), content })
+                Ok(context! { role => message.role.as_str(), content => text(&content) })
             })
             .collect::<Result<Vec<_>>>()?;
         self.environment
@@ -110,7 +110,11 @@ mod tests {
     #[test]
     fn python_methods_and_refusals() {
         let render = |source: &str| {
-            Template::new(Some(source), Some("<s>".into()), None).unwrap().render(&[Message::user(" hi ")], true)
+            Template::new(Some(source), Some("<s>".into()), None).unwrap().render(
+                &[Message::user(" hi ")],
+                true,
+                str::to_owned,
+            )
         };
         assert_eq!(
             render("{{ bos_token }}{{ messages[0]['content'].strip() }}{% if tools %}x{% endif %}").unwrap(),

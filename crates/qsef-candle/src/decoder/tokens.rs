@@ -20,12 +20,17 @@ const QWEN2: &str =
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
+/// Where a text is split before it becomes tokens: a character that no text has (a Unicode noncharacter).
+pub(super) const SEAM: char = '\u{FDD0}';
+
 /// Tokens to text and back, as the GGUF file describes them.
 pub(super) struct Vocabulary {
     tokenizer: Tokenizer,
     bytes: HashMap<char, u8>,
     /// Tokens outside the byte alphabet: their text, empty for special ones.
     added: HashMap<u32, String>,
+    /// Names of tokens outside the byte alphabet, as they stand in prompts.
+    names: Vec<String>,
     pub bos: Option<String>,
     pub eos: Option<String>,
     /// Tokens that end an answer.
@@ -72,11 +77,13 @@ impl Vocabulary {
         // Of llama.cpp's kinds: 2 unknown, 3 control, 4 added by users, 5 unused.
         let mut added = HashMap::new();
         let mut tokens = Vec::new();
+        let mut added_names = Vec::new();
         for (id, (name, kind)) in names.iter().zip(kinds).enumerate() {
             let kind = kind.to_i32().ok().or_else(|| kind.to_u32().ok()?.try_into().ok());
             if matches!(kind, Some(2..=5)) {
                 let special = kind != Some(4);
                 added.insert(id as u32, if special { String::new() } else { (*name).to_owned() });
+                added_names.push((*name).to_owned());
                 tokens.push(AddedToken::from((*name).to_owned(), special).normalized(false));
             }
         }
@@ -96,6 +103,7 @@ impl Vocabulary {
         Ok(Self {
             bytes: byte_of_char(),
             added,
+            names: added_names,
             bos: name(id("bos")),
             eos: name(id("eos")),
             stops,
@@ -111,9 +119,24 @@ impl Vocabulary {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// Splits a text; names of special tokens in it become those tokens.
+    /// Puts a seam into every name of a special token in a text, so that [`Vocabulary::encode`] takes the name for what
+    /// it is, letters: a message cannot end itself and begin another.
+    pub fn seam(&self, text: &str) -> String {
+        let mut text = text.replace(SEAM, "");
+        for name in self.names.iter().filter(|name| name.chars().count() > 1) {
+            if text.contains(name.as_str()) {
+                let mut letters = name.chars();
+                let seamed: String = letters.next().into_iter().chain([SEAM]).chain(letters).collect();
+                text = text.replace(name.as_str(), &seamed);
+            }
+        }
+        text
+    }
+
+    /// Splits a text; names of special tokens in it become those tokens, unless there is a seam in them.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let ids = self.encode_plain(text)?;
+        let pieces = text.split(SEAM).map(|piece| self.encode_plain(piece)).collect::<Result<Vec<_>>>()?;
+        let ids = pieces.concat();
         let bos = self.add_bos.filter(|bos| ids.first() != Some(bos));
         Ok(bos.into_iter().chain(ids.iter().copied()).collect())
     }

@@ -20,6 +20,9 @@ pub struct ModelSpec {
     /// The chat format, for models that chat.
     #[serde(default)]
     pub chat: Option<String>,
+    /// The most tokens that prompt and answer may have together, for language models.
+    #[serde(default)]
+    pub context_tokens: Option<usize>,
     /// Parameters, in thousand millions.
     pub params_b: f64,
     /// Its files; the first is the one with the weights.

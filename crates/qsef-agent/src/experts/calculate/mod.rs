@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::numbers::invented;
+use crate::prompts;
 
 /// Calculates exactly: arithmetic, percentages, units and calendar dates.
 ///
@@ -64,11 +65,7 @@ impl Calculate {
 
     async fn by_model(&self, model: &AnyModel, call: &ExpertCall) -> Result<Outcome> {
         let text = call.to_text();
-        let mut messages = vec![Message::system(include_str!("../../../../../prompts/calculate.md"))];
-        for (task, expression) in EXAMPLES {
-            messages.push(Message::user(*task));
-            messages.push(Message::assistant(serde_json::json!({ "expression": expression }).to_string()));
-        }
+        let mut messages = prompts::calculate().to_vec();
         let prefix = messages.len();
         messages.push(Message::user(text.clone()));
         let request = Request::new(messages).max_tokens(128).prefix_messages(prefix);
@@ -90,20 +87,22 @@ impl Calculate {
     }
 }
 
-const EXAMPLES: &[(&str, &str)] = &[
-    ("What is 15% of 240 km in miles?", "(15 / 100) * 240 km to miles"),
-    ("A box has 12 rows of 8 eggs and 5 are broken. How many are whole?", "12 * 8 - 5"),
-    ("Split a bill of 84 dollars among 4 people with an 18 percent tip", "84 * (1 + 18 / 100) / 4"),
-    ("Convert it to pounds\n\nResult of \"weigh the parcel\":\n3.2 kg", "3.2 kg to lb"),
-];
-
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(|e| Error::Internal(e.to_string()))
 }
 
+/// The longest task, in bytes, that is tried when it is routed.
+const MAX_TRIED: usize = 200;
+
 impl Expert for Calculate {
     fn profile(&self) -> &ExpertProfile {
         &self.profile
+    }
+
+    /// What the rules read to the end, the calculator can do.
+    fn covers(&self, task: &str) -> Option<f64> {
+        let is_candidate = task.len() <= MAX_TRIED && task.contains(char::is_numeric);
+        (is_candidate && self.by_rules(task, &[]).is_ok()).then_some(1.0)
     }
 
     async fn run(&self, call: ExpertCall) -> Result<Outcome> {

@@ -1,0 +1,67 @@
+//! The prompt files of `prompts/`, built in.
+
+use std::sync::OnceLock;
+
+use qsef_core::{Message, Role};
+
+/// What model experts are told about material in their messages.
+pub(crate) const DATA: &str = include_str!("../../../prompts/data.md");
+
+/// What a model is told that fills in a function's arguments.
+pub(crate) const ARGUMENTS: &str = include_str!("../../../prompts/arguments.md");
+
+/// The system prompt of experts that write code.
+pub(crate) const CODE: &str = include_str!("../../../prompts/code.md");
+
+/// The system prompt of experts that answer questions.
+pub(crate) const GENERAL: &str = include_str!("../../../prompts/general.md");
+
+/// The conversation before a request that is to be planned: instructions, and example requests with their plans.
+pub(crate) fn plan() -> &'static [Message] {
+    static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
+    MESSAGES.get_or_init(|| parse(include_str!("../../../prompts/plan.md")))
+}
+
+/// The conversation before words that are to become an expression.
+pub(crate) fn calculate() -> &'static [Message] {
+    static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
+    MESSAGES.get_or_init(|| parse(include_str!("../../../prompts/calculate.md")))
+}
+
+/// Reads a prompt file: each `<!-- role -->` line begins a message of that role.
+fn parse(file: &str) -> Vec<Message> {
+    let mut messages: Vec<(Role, String)> = Vec::new();
+    for line in file.lines() {
+        let role = match line.trim() {
+            "<!-- system -->" => Some(Role::System),
+            "<!-- user -->" => Some(Role::User),
+            "<!-- assistant -->" => Some(Role::Assistant),
+            _ => None,
+        };
+        match (role, messages.last_mut()) {
+            (Some(role), _) => messages.push((role, String::new())),
+            (None, Some((_, text))) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    messages.into_iter().map(|(role, text)| Message::text(role, text.trim())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conversations_alternate_and_their_answers_are_json() {
+        for messages in [plan(), calculate()] {
+            assert_eq!(messages[0].role, Role::System);
+            for pair in messages[1..].chunks(2) {
+                assert_eq!((pair[0].role, pair[1].role), (Role::User, Role::Assistant));
+                serde_json::from_str::<serde_json::Value>(&pair[1].as_text().unwrap()).unwrap();
+            }
+        }
+    }
+}
