@@ -41,6 +41,8 @@ struct Run<'a> {
     plan: &'a Plan,
     /// Who does each subtask.
     experts: BTreeMap<SubtaskId, AnyExpert>,
+    /// Who takes over a subtask that its expert cannot do.
+    fallback: Option<AnyExpert>,
     setting: &'a Setting,
     answer: Arc<Answer>,
     reports: BTreeMap<SubtaskId, SubtaskReport>,
@@ -58,7 +60,9 @@ pub(crate) async fn execute(
     let reports = plan.subtasks.iter().zip(assignments).map(|(s, a)| (s.id, SubtaskReport::new(s, a))).collect();
     let waiting = plan.subtasks.iter().map(|s| s.id).collect();
     let experts = assignments.iter().filter_map(|a| Some((a.id, registry.get(&a.expert)?.clone()))).collect();
-    let mut run = Run { plan, experts, setting, answer: answer.clone(), reports, inputs: BTreeMap::new(), waiting };
+    let fallback = registry.fallback().cloned();
+    let mut run =
+        Run { plan, experts, fallback, setting, answer: answer.clone(), reports, inputs: BTreeMap::new(), waiting };
     let exhausted = run.drive().await;
     Execution { subtasks: run.reports.into_values().collect(), answer: answer.so_far(), exhausted }
 }
@@ -143,13 +147,35 @@ impl Run<'_> {
         Some((call, self.experts.get(&id)?.clone()))
     }
 
+    /// Gives a subtask that its expert declines to the fallback; false where that is the expert itself, or there is none.
+    fn hand_over(&mut self, id: SubtaskId, declined: &str) -> bool {
+        let (Some(fallback), Some(report)) = (&self.fallback, self.reports.get_mut(&id)) else { return false };
+        let to = fallback.profile().id.clone();
+        if report.expert == to {
+            return false;
+        }
+        self.experts.insert(id, fallback.clone());
+        report.why = format!("{} declined: {declined}", report.expert);
+        let message = format!("{id}: {}; {to} takes over", report.why);
+        report.te = report.scores.iter().find(|s| s.expert == to).map_or(report.te, |s| s.te);
+        report.expert = to;
+        report.status = Status::Pending;
+        self.waiting.insert(id);
+        self.setting.events.send(Event::Warning { message });
+        true
+    }
+
     fn finish(&mut self, id: SubtaskId, outcome: Result<Outcome>, elapsed: Duration) {
+        if let Err(Error::Declined { message, .. }) = &outcome
+            && self.hand_over(id, message)
+        {
+            return;
+        }
         let Some(report) = self.reports.get_mut(&id) else { return };
         report.elapsed = elapsed;
         match outcome {
             Ok(outcome) => {
                 let output = outcome.payload.to_text();
-                self.answer.end(id, Some(&output));
                 let input = Input { from: id, task: report.task.clone(), payload: outcome.payload.clone() };
                 self.inputs.insert(id, input);
                 report.status = Status::Done;
@@ -157,7 +183,8 @@ impl Run<'_> {
                 report.model = outcome.model;
                 report.output = Some(outcome.payload);
                 let elapsed_ms = elapsed.as_millis() as u64;
-                self.setting.events.send(Event::Finished { id, output, elapsed_ms });
+                self.setting.events.send(Event::Finished { id, output: output.clone(), elapsed_ms });
+                self.answer.end(id, Some(&output));
             }
             Err(error) => {
                 report.status = Status::Failed;

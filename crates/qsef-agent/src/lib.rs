@@ -1,6 +1,18 @@
 //! The hub: it plans a request, gives each subtask to the expert with the best QSEF score, runs them and joins the
 //! answer.
 
+/// A regular expression that is a constant of the program, compiled once.
+macro_rules! regex {
+    ($pattern:expr) => {{
+        static PATTERN: std::sync::LazyLock<regex::Regex> = std::sync::LazyLock::new(|| {
+            #[allow(clippy::expect_used, reason = "a constant pattern that the tests compile")]
+            let compiled = regex::Regex::new($pattern).expect("a valid pattern");
+            compiled
+        });
+        &*PATTERN
+    }};
+}
+
 mod answer;
 pub mod config;
 mod executor;

@@ -80,6 +80,11 @@ impl Registry {
         self.experts.iter().find(|e| e.profile().id == id)
     }
 
+    /// The expert that does what no other fits.
+    pub fn fallback(&self) -> Option<&AnyExpert> {
+        self.get(self.fallback.as_deref()?)
+    }
+
     /// All experts in the order of their registration.
     pub fn experts(&self) -> &[AnyExpert] {
         &self.experts

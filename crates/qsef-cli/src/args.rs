@@ -54,7 +54,7 @@ pub struct Ask {
     #[command(flatten)]
     pub common: Common,
     /// The most money to spend, in US dollars
-    #[arg(long, value_name = "X", value_parser = dollars)]
+    #[arg(long, value_name = "X", value_parser = dollars, allow_negative_numbers = true)]
     pub budget_usd: Option<f64>,
     /// When to stop, such as 30s or 2m
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]

@@ -75,6 +75,10 @@ pub fn explain(report: &RunReport) {
 pub fn summary(report: &RunReport) {
     let seconds = |d: std::time::Duration| format!("{:.1} s", d.as_secs_f64());
     let usage = report.usage;
+    if report.subtasks.len() > 1 {
+        let done = report.subtasks.iter().map(|s| format!("{} {} {}", s.id, s.expert, seconds(s.elapsed)));
+        note(styled(DIM, done.collect::<Vec<_>>().join(" · ")));
+    }
     note(styled(
         DIM,
         format!(

@@ -32,6 +32,8 @@ struct Row {
 enum State {
     Waiting,
     Running,
+    /// Per cent of a long input that are read.
+    Reading(u64),
     Done(u64),
     Failed,
 }
@@ -84,6 +86,7 @@ impl Tree {
                 row.show();
             }
             Event::Started { id } => self.change(id, State::Running),
+            Event::Reading { id, done, total } => self.change(id, State::Reading(100 * done / total.max(1))),
             Event::Finished { id, elapsed_ms, .. } => self.change(id, State::Done(elapsed_ms)),
             Event::Failed { id, message } => {
                 self.change(id, State::Failed);
@@ -145,13 +148,14 @@ impl Row {
     fn line(&self) -> String {
         let mark = match self.state {
             State::Waiting => styled(DIM, "·"),
-            State::Running => styled(CYAN, "▸"),
+            State::Running | State::Reading(_) => styled(CYAN, "▸"),
             State::Done(_) => styled(GREEN, "✓"),
             State::Failed => styled(RED, "✗"),
         };
         let uses: Vec<String> = self.subtask.uses.iter().map(ToString::to_string).collect();
         let uses = if uses.is_empty() { String::new() } else { styled(DIM, format!("  uses {}", uses.join(", "))) };
         let took = match self.state {
+            State::Reading(share) => styled(DIM, format!("  reading, {share} %")),
             State::Done(ms) => styled(DIM, format!("  {:.1} s", ms as f64 / 1000.0)),
             _ => String::new(),
         };

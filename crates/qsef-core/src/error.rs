@@ -51,6 +51,14 @@ pub enum Error {
         /// What failed.
         message: String,
     },
+    /// An expert sees that a task is not one for it, before it has done anything: another may take it.
+    #[error("expert `{expert}`: {message}")]
+    Declined {
+        /// The expert's id.
+        expert: String,
+        /// What it lacks.
+        message: String,
+    },
     /// A budget is used up. The CLI exits with 3, and prints what is done.
     #[error("budget exhausted: {0}")]
     Budget(String),

@@ -32,6 +32,15 @@ pub enum Event {
         /// Which subtask.
         id: SubtaskId,
     },
+    /// A subtask's expert reads a long input.
+    Reading {
+        /// Which subtask.
+        id: SubtaskId,
+        /// Tokens read.
+        done: u64,
+        /// Tokens in all.
+        total: u64,
+    },
     /// A subtask's expert wrote some text.
     Text {
         /// Which subtask.

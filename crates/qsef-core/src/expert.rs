@@ -154,7 +154,8 @@ pub trait Expert: Send + Sync + 'static {
     /// Does a subtask. Dropping the future stops the work.
     ///
     /// # Errors
-    /// [`crate::Error::Expert`] when it cannot do the subtask; a model's own errors otherwise.
+    /// [`crate::Error::Declined`] when the subtask is not one for it, [`crate::Error::Expert`] when it cannot do it; a
+    /// model's own errors otherwise.
     fn run(&self, call: ExpertCall) -> impl Future<Output = Result<Outcome>> + Send;
 }
 

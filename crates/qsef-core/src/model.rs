@@ -129,6 +129,13 @@ pub struct TokenLogprob {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Delta {
+    /// How far the prompt is read, in tokens; sent while a long prompt is read, before any text.
+    Reading {
+        /// Tokens read.
+        done: u64,
+        /// Tokens in all.
+        total: u64,
+    },
     /// More text, with the log-probabilities of its tokens where they were asked for.
     Text {
         /// The text: whole characters.
@@ -224,6 +231,7 @@ impl AnyModel {
                     text.push_str(&more);
                     logprobs.extend(of_more);
                 }
+                Delta::Reading { .. } => {}
                 Delta::End { usage, finish } => return Ok(Generation { text, usage, finish, logprobs }),
             }
         }

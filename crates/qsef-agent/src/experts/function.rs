@@ -12,7 +12,7 @@ pub struct FnExpert {
 }
 
 impl FnExpert {
-    /// Wraps a function. Its error says what is missing or wrong, as a sentence without the expert's name.
+    /// Wraps a function. Its error says what the task lacks, as a sentence without the expert's name: the expert declines.
     pub fn new(
         profile: ExpertProfile,
         function: impl Fn(&ExpertCall) -> Result<Payload, String> + Send + Sync + 'static,
@@ -29,7 +29,7 @@ impl Expert for FnExpert {
     async fn run(&self, call: ExpertCall) -> Result<Outcome> {
         (self.function)(&call)
             .map(Outcome::from)
-            .map_err(|message| Error::Expert { expert: self.profile.id.clone(), message })
+            .map_err(|message| Error::Declined { expert: self.profile.id.clone(), message })
     }
 }
 

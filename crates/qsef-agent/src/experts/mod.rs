@@ -1,17 +1,5 @@
 //! Experts that come with qsef: exact calculation, text tools, model experts and typed Rust functions.
 
-/// A regular expression that is a constant of the program, compiled once.
-macro_rules! regex {
-    ($pattern:expr) => {{
-        static PATTERN: std::sync::LazyLock<regex::Regex> = std::sync::LazyLock::new(|| {
-            #[allow(clippy::expect_used, reason = "a constant pattern that the tests compile")]
-            let compiled = regex::Regex::new($pattern).expect("a valid pattern");
-            compiled
-        });
-        &*PATTERN
-    }};
-}
-
 mod calculate;
 mod count;
 mod extract;

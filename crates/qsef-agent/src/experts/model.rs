@@ -92,6 +92,7 @@ impl Expert for ModelExpert {
                     answer.push_str(&text);
                     call.events.send(Event::Text { id: call.id, text });
                 }
+                Delta::Reading { done, total } => call.events.send(Event::Reading { id: call.id, done, total }),
                 Delta::End { usage, finish } => {
                     if answer.trim().is_empty() {
                         return Err(fail("the model wrote nothing"));

@@ -145,13 +145,13 @@ impl<'a> Alignment<'a> {
             let before = index.checked_sub(1).and_then(|b| kept.iter_mut().rfind(|k| k.clauses.contains(&b)));
             match before {
                 // More of what the step before is about: a further thing to do it with, or the text it is to work on.
-                Some(before) if is_name(&clause.text) && !clause.begins_sentence => {
+                Some(before) if is_name(clause) => {
                     before.clauses.insert(index);
                 }
-                Some(before) if is_statement(&clause.text) && self.has_material(&before.clauses) => {
+                Some(before) if is_statement(clause) && self.has_material(&before.clauses) => {
                     before.clauses.insert(index);
                 }
-                _ if planned && (is_statement(&clause.text) || is_time(&clause.text) || wanted.len() < 2) => {}
+                _ if planned && (is_statement(clause) || is_time(&clause.text) || wanted.len() < 2) => {}
                 _ => {
                     if planned {
                         self.repairs.push(format!("added a forgotten part of the request: {}", clause.text));

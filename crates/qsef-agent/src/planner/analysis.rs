@@ -29,7 +29,7 @@ pub fn analyse(request: &str) -> Analysis {
         concepts: terms(request).into_iter().collect(),
         intents: texts().map(|c| head(&c)).collect(),
         clauses: texts().collect(),
-        remarks: texts().filter(|c| is_statement(c)).collect(),
+        remarks: places.iter().filter(|c| is_statement(c)).map(|c| c.text.clone()).collect(),
         places,
     }
 }

@@ -247,22 +247,22 @@ fn is_clause(piece: &str) -> bool {
 }
 
 /// Whether a clause tells something instead of asking for it.
-pub(super) fn is_statement(clause: &str) -> bool {
+pub(super) fn is_statement(clause: &Clause) -> bool {
     const TELLING: &[&str] = &[
         "i", "i'm", "i’m", "i've", "we", "he", "she", "they", "it", "it's", "this", "that", "these", "those", "there",
         "my", "our", "his", "her", "their", "its", "hi", "hello", "hey", "thanks", "thank", "sorry", "because",
         "since", "so", "but",
     ];
-    opens_with(clause, TELLING)
+    opens_with(&clause.text, TELLING) && !is_name(clause)
 }
 
 /// Whether a clause only names something: what it is to be done with stands in the clause before it.
-pub(super) fn is_name(clause: &str) -> bool {
+pub(super) fn is_name(clause: &Clause) -> bool {
     const NAMING: &[&str] = &[
         "a", "an", "the", "one", "two", "three", "four", "five", "some", "any", "another", "more", "all", "both",
-        "each",
+        "each", "my", "your", "his", "her", "our", "their", "its",
     ];
-    opens_with(clause, NAMING)
+    !clause.begins_sentence && opens_with(&clause.text, NAMING)
 }
 
 /// Whether a clause begins with an imperative, as far as its surface shows: a word in its base form before "the", "it",

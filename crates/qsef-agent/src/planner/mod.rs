@@ -115,8 +115,9 @@ fn read_steps(text: &str) -> Vec<Step> {
     parsed.or_else(|| serde_json::from_str(&cut()?).ok()).map(|s| s.steps).unwrap_or_default()
 }
 
-/// Drops control characters that no request means, and keeps line breaks and tabs.
+/// Drops what steers terminals and control characters that no request means, and keeps line breaks and tabs.
 fn clean(request: &str) -> String {
+    let request = regex!(r"\x1b\[[0-9;?]*[ -/]*[@-~]").replace_all(request, "");
     request.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
 }
 
@@ -218,8 +219,9 @@ mod tests {
     #[tokio::test]
     async fn empty_and_binary_requests_are_refused() {
         let planner = Planner::new(AnyModel::new(ScriptedModel::answers([""])));
-        for request in ["", "  \n", "\0\u{1}\u{2}", "?!"] {
+        for request in ["", "  \n", "\0\u{1}\u{2}", "?!", "\u{1b}[31m"] {
             assert!(matches!(planner.plan(request).await, Err(Error::Input(_))));
         }
+        assert_eq!(tasks(&planner.plan("\u{1b}[31mred\u{7}").await.unwrap()), ["red"]);
     }
 }

@@ -3,7 +3,7 @@ use qsef_core::{Delta, Error, FinishReason, Result, TokenLogprob, Usage};
 use super::{
     grammar::Constraint,
     sampler::{Sampler, logprobs},
-    session::Session,
+    session::{CHUNK, Session},
     text::Utf8Joiner,
     tokens::Vocabulary,
 };
@@ -70,6 +70,14 @@ pub(super) fn generate(
     let cached = session.common(&job.prompt).min(job.prompt.len().saturating_sub(1));
     session.truncate(cached);
     let mut pending: Vec<u32> = job.prompt.get(cached..).unwrap_or_default().to_vec();
+    // A prompt that takes more than a moment is read with a word on how far it is.
+    while pending.len() > 2 * CHUNK {
+        let (done, total) = (session.tokens().len() as u64, job.prompt.len() as u64);
+        let chunk: Vec<u32> = pending.drain(..CHUNK).collect();
+        if !sink(Delta::Reading { done, total }) || !session.read(&chunk, stop)? {
+            return Ok(());
+        }
+    }
     let limit = job.max_tokens.min(job.context.saturating_sub(job.prompt.len()));
     let joiner = Utf8Joiner::default();
     let mut out = Writer { vocabulary, joiner, waiting: Vec::new(), text: String::new(), tokens: 0 };

@@ -49,7 +49,7 @@ impl PrefixStore {
         let missing = prefix.get(common..).unwrap_or_default();
         if !missing.is_empty() {
             session.truncate(common);
-            if session.feed(missing, stop)?.is_none() {
+            if !session.read(missing, stop)? {
                 return Ok(session.tokens().len().saturating_sub(common));
             }
         }

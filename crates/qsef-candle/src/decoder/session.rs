@@ -6,7 +6,7 @@ use qsef_core::{Error, Result};
 use super::{gguf::first_line, kv::KvCache, weights::Weights};
 
 /// Tokens that go through the layers together. More would only make the score matrix larger.
-const CHUNK: usize = 256;
+pub(super) const CHUNK: usize = 256;
 
 /// A sequence of tokens and the attention state that the model computed for them.
 pub(super) struct Session {
@@ -52,6 +52,11 @@ impl Session {
             .and_then(|normed| self.weights.logits(&normed, 0))
             .map(Some)
             .map_err(failed)
+    }
+
+    /// Appends tokens; false when `stop` said so on the way.
+    pub fn read(&mut self, tokens: &[u32], stop: &dyn Fn() -> bool) -> Result<bool> {
+        Ok(self.run(tokens, stop, |_| Ok(()))?.is_some())
     }
 
     /// Appends tokens and returns the logits after each of them.

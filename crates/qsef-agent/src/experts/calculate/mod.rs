@@ -115,7 +115,8 @@ impl Expert for Calculate {
                 Some(model) if call.to_text().contains(char::is_numeric) && !hopeless(&message) => {
                     self.by_model(model, &call).await
                 }
-                _ => Err(self.fail(message)),
+                _ if hopeless(&message) => Err(self.fail(message)),
+                _ => Err(Error::Declined { expert: self.profile.id.clone(), message }),
             },
         }
     }
