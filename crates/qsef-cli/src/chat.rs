@@ -1,6 +1,6 @@
 //! The session: a line editor, a hub, and the conversation so far.
 
-use std::{path::Path, time::Duration};
+use std::{io::IsTerminal, path::Path, time::Duration};
 
 use qsef::{Budget, Error, Hub, Input, Message, Result, RunOptions, RunReport, Status};
 use rustyline::{DefaultEditor, error::ReadlineError};
@@ -34,11 +34,15 @@ pub async fn run(args: Common) -> Result<End> {
     let hub = models::open(&args).await?;
     let mut editor = DefaultEditor::new().map_err(broken)?;
     let history = qsef::home()?.join("chat_history");
-    if let Some(dir) = history.parent() {
-        std::fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
+    // Lines of a script are not what a person wants to see again.
+    let keeps_history = std::io::stdin().is_terminal();
+    if keeps_history {
+        if let Some(dir) = history.parent() {
+            std::fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
+        }
+        // There is no history before the first session.
+        let _ = editor.load_history(&history);
     }
-    // There is no history before the first session.
-    let _ = editor.load_history(&history);
     note(styled(DIM, "Ask something, or /help. Ctrl-C cancels a run, Ctrl-D leaves."));
     let mut session = Session::default();
     loop {
@@ -56,7 +60,9 @@ pub async fn run(args: Common) -> Result<End> {
         if line.is_empty() {
             continue;
         }
-        remember(&mut editor, line, &history);
+        if keeps_history {
+            remember(&mut editor, line, &history);
+        }
         match line.strip_prefix('/') {
             Some("quit" | "exit" | "q") => break,
             Some(command) => session.command(command, &hub),

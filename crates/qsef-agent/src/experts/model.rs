@@ -122,9 +122,10 @@ impl Expert for ModelExpert {
 
 /// Language and content of the first fenced block; a block that is not closed ends with the text.
 fn fenced(text: &str) -> Option<(String, String)> {
-    let captures = regex!(r"(?s)```([^\n`]*)\n(.*?)(?:\n?```|$)").captures(text)?;
+    // A fence stands alone on its line: one in a comment of the code ends nothing.
+    let captures = regex!(r"(?ms)^[ \t]*```([^\n`]*)$\n?(.*?)(?:^[ \t]*```[ \t]*$|\z)").captures(text)?;
     let language = captures.get(1)?.as_str().split_whitespace().next().unwrap_or_default().to_lowercase();
-    let code = captures.get(2)?.as_str().to_owned();
+    let code = captures.get(2)?.as_str().trim_end_matches('\n').to_owned();
     (!code.trim().is_empty()).then_some((language, code))
 }
 
@@ -173,6 +174,8 @@ mod tests {
     #[test]
     fn an_unclosed_block_is_code() {
         assert_eq!(fenced("```rust\nfn f() {}"), Some(("rust".into(), "fn f() {}".into())));
+        let commented = "```rust\n/// ```\n/// f()\n/// ```\nfn f() {}\n```\nDone.";
+        assert_eq!(fenced(commented), Some(("rust".into(), "/// ```\n/// f()\n/// ```\nfn f() {}".into())));
         assert_eq!(fenced(""), None);
     }
 }
