@@ -1,6 +1,6 @@
 use std::io::Read;
 
-use qsef::{Error, Result, RunOptions, RunReport};
+use qsef::{Error, Result, RunOptions, RunReport, Status};
 
 use crate::{
     End,
@@ -75,8 +75,9 @@ pub fn explain(report: &RunReport) {
 pub fn summary(report: &RunReport) {
     let seconds = |d: std::time::Duration| format!("{:.1} s", d.as_secs_f64());
     let usage = report.usage;
-    if report.subtasks.len() > 1 {
-        let done = report.subtasks.iter().map(|s| format!("{} {} {}", s.id, s.expert, seconds(s.elapsed)));
+    let ended = || report.subtasks.iter().filter(|s| matches!(s.status, Status::Done | Status::Failed));
+    if ended().count() > 1 {
+        let done = ended().map(|s| format!("{} {} {}", s.id, s.expert, seconds(s.elapsed)));
         note(styled(DIM, done.collect::<Vec<_>>().join(" · ")));
     }
     note(styled(
