@@ -2,7 +2,10 @@
 
 use std::{path::Path, sync::Arc};
 
-use qsef::{AgentConfig, Error, Hub, Models, Result};
+use qsef::{
+    AgentConfig, Error, Hub, Models, Result,
+    models::{ModelSpec, Status},
+};
 use serde_json::json;
 
 use crate::{
@@ -49,19 +52,22 @@ pub async fn run(args: args::Models) -> Result<End> {
         args::Models::List { json } => {
             let rows = models.list()?;
             if json {
-                let rows: Vec<_> = rows
-                    .iter()
-                    .map(|(spec, here)| {
-                        json!({"name": spec.name, "size": spec.size(), "licence": spec.licence, "fetched": here})
-                    })
-                    .collect();
-                screen::json(&json!({ "models": rows }))?;
+                let row = |(spec, status): &(ModelSpec, Status)| {
+                    let here = matches!(status, Status::Ready | Status::Unverified);
+                    json!({"name": spec.name, "size": spec.size(), "licence": spec.licence, "fetched": here})
+                };
+                screen::json(&json!({ "models": rows.iter().map(row).collect::<Vec<_>>() }))?;
             } else {
-                for (spec, here) in rows {
-                    let state = if here { "here" } else { "not fetched" };
+                for (spec, status) in rows {
                     let size = spec.size() / 1_000_000;
-                    let name = styled(BOLD, format!("{:24}", spec.name));
-                    screen::print(&format!("{name} {size:5} MB  {state:11}  {}\n", styled(DIM, &spec.licence)));
+                    let state = match status {
+                        Status::Ready | Status::Unverified => "here".to_owned(),
+                        Status::Partial { done } => format!("{} MB here", done / 1_000_000),
+                        _ => "not fetched".to_owned(),
+                    };
+                    let name = styled(BOLD, format!("{:22}", spec.name));
+                    let about = styled(DIM, format!("{:10}  {}", spec.licence, spec.summary));
+                    screen::print(&format!("{name} {size:5} MB  {state:11}  {about}\n"));
                 }
             }
         }

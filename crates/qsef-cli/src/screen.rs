@@ -4,8 +4,11 @@
 use std::{
     collections::BTreeMap,
     fmt::Display,
-    io::Write,
-    sync::{LazyLock, Mutex, PoisonError},
+    io::{IsTerminal, Write},
+    sync::{
+        LazyLock, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -28,8 +31,19 @@ pub fn styled(style: Style, text: impl Display) -> String {
 /// The lines that move; drawn on stderr where it is a terminal.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
+/// Whether the answer has left the cursor in the middle of a line of the terminal.
+static MID_LINE: AtomicBool = AtomicBool::new(false);
+
+/// Ends the answer's line before something else is written: a moving line would wipe it out.
+fn end_line() {
+    if MID_LINE.swap(false, Ordering::Relaxed) {
+        let _ = writeln!(std::io::stderr());
+    }
+}
+
 /// Adds a moving line.
 pub fn add(bar: ProgressBar) -> ProgressBar {
+    end_line();
     BARS.add(bar)
 }
 
@@ -51,7 +65,10 @@ pub fn spinner(what: &'static str) -> ProgressBar {
 /// A line on stderr.
 pub fn note(line: impl Display) {
     // Nothing can be done where stderr is closed.
-    BARS.suspend(|| drop(writeln!(anstream::stderr(), "{line}")));
+    BARS.suspend(|| {
+        end_line();
+        let _ = writeln!(anstream::stderr(), "{line}");
+    });
 }
 
 /// A warning on stderr.
@@ -68,6 +85,9 @@ pub fn error(text: &str) {
 pub fn print(text: &str) {
     let mut out = anstream::stdout();
     BARS.suspend(|| drop(out.write_all(text.as_bytes()).and_then(|()| out.flush())));
+    if std::io::stdout().is_terminal() {
+        MID_LINE.store(!text.ends_with('\n'), Ordering::Relaxed);
+    }
 }
 
 /// One JSON document on stdout.

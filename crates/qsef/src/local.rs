@@ -69,13 +69,12 @@ impl Models {
         }))
     }
 
-    /// The known models, and whether they are here.
+    /// The known models, and what is here of them.
     ///
     /// # Errors
     /// Those of the store.
-    pub fn list(&self) -> Result<Vec<(ModelSpec, bool)>> {
-        let here = |m: &ModelSpec| Ok(matches!(self.0.store.status(&m.name)?, Status::Ready | Status::Unverified));
-        self.0.store.models().iter().map(|m| Ok((m.clone(), here(m)?))).collect()
+    pub fn list(&self) -> Result<Vec<(ModelSpec, Status)>> {
+        self.0.store.models().iter().map(|m| Ok((m.clone(), self.0.store.status(&m.name)?))).collect()
     }
 
     /// Makes sure that a model's files are here; the directory that holds them. Dropping the future ends a download

@@ -143,8 +143,10 @@ impl Download<'_> {
             outcome = match wheel {
                 Ok(wheel) => self.extract(&wheel, part),
                 Err(e) => {
+                    // On a full disk pip may not even have been able to say so.
+                    let full = matches!(e, Fault::Failed(_)) && self.is_full();
                     let _ = fs::remove_dir_all(&dir);
-                    return Err(e);
+                    return Err(if full { Fault::DiskFull } else { e });
                 }
             };
             if !matches!(outcome, Err(Fault::Failed(_))) {
@@ -153,6 +155,12 @@ impl Download<'_> {
         }
         let _ = fs::remove_dir_all(&dir);
         outcome
+    }
+
+    /// Whether there is no room for one more part.
+    fn is_full(&self) -> bool {
+        let part = self.model.size() / u64::from(self.wheels.parts);
+        fs4::available_space(self.partial).is_ok_and(|free| free < part)
     }
 
     fn extract(&self, archive: &Path, part: u32) -> Result<(), Fault> {
