@@ -175,7 +175,7 @@ impl Run<'_> {
         report.elapsed = elapsed;
         match outcome {
             Ok(outcome) => {
-                let output = outcome.payload.to_text();
+                let (output, shown) = (outcome.payload.to_text(), outcome.payload.to_markdown());
                 let input = Input { from: id, task: report.task.clone(), payload: outcome.payload.clone() };
                 self.inputs.insert(id, input);
                 report.status = Status::Done;
@@ -183,8 +183,8 @@ impl Run<'_> {
                 report.model = outcome.model;
                 report.output = Some(outcome.payload);
                 let elapsed_ms = elapsed.as_millis() as u64;
-                self.setting.events.send(Event::Finished { id, output: output.clone(), elapsed_ms });
-                self.answer.end(id, Some(&output));
+                self.setting.events.send(Event::Finished { id, output, elapsed_ms });
+                self.answer.end(id, Some(&shown));
             }
             Err(error) => {
                 report.status = Status::Failed;

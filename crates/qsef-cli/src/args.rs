@@ -39,7 +39,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Common {
-    /// The agent: a name (`default`) or a TOML file
+    /// The agent: a TOML file, or a name: agents/NAME.toml here or in $QSEF_HOME, or `default`
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub agent: String,
     /// The planner's model: a name from `qsef models list`, or a GGUF file

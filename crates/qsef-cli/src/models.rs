@@ -20,12 +20,21 @@ pub fn all() -> Result<Models> {
     Models::open(move |event| downloads.update(event))
 }
 
-/// The agent of this name, or in this file.
+/// The agent in this file, or of this name: in `agents/` here, in `agents/` of the home, or built in.
 pub fn agent(name: &str) -> Result<AgentConfig> {
-    match name {
-        "default" => AgentConfig::builtin(),
-        path if path.ends_with(".toml") => AgentConfig::load(Path::new(path)),
-        _ => Err(Error::Input(format!("there is no agent `{name}`; give `default`, or the path of a .toml file"))),
+    if name.ends_with(".toml") {
+        return AgentConfig::load(Path::new(name));
+    }
+    let here = Path::new("agents").join(format!("{name}.toml"));
+    let home = qsef::home()?.join(&here);
+    match [&here, &home].into_iter().find(|place| place.is_file()) {
+        Some(place) => AgentConfig::load(place),
+        None if name == "default" => AgentConfig::builtin(),
+        None => Err(Error::Input(format!(
+            "there is no agent `{name}`: neither {} nor {} exists, and only `default` is built in",
+            here.display(),
+            home.display()
+        ))),
     }
 }
 

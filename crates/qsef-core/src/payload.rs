@@ -58,11 +58,41 @@ impl Payload {
         Self { value, format: Format::Json, modality: Modality::Text }
     }
 
+    /// The value in Markdown: code in a fence, a list of texts as a list, any other structure as JSON in a fence.
+    pub fn to_markdown(&self) -> String {
+        let items =
+            |items: &[Value]| items.iter().map(|i| Some(format!("- {}", i.as_str()?))).collect::<Option<Vec<_>>>();
+        let json = || format!("```json\n{:#}\n```", self.value);
+        match (&self.value, &self.format) {
+            (Value::String(code), Format::Code(language)) => format!("```{language}\n{code}\n```"),
+            (Value::Array(list), _) if list.is_empty() => "(none)".to_owned(),
+            (Value::Array(list), _) => items(list).map_or_else(json, |lines| lines.join("\n")),
+            (Value::Object(_), _) => json(),
+            _ => self.to_text(),
+        }
+    }
+
     /// The value as a person would read it: a string bare, anything else as JSON.
     pub fn to_text(&self) -> String {
         match &self.value {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn people_read_lists_and_code() {
+        let list = Payload { format: Format::List, ..Payload::json(json!(["a", "b"])) };
+        assert_eq!(list.to_markdown(), "- a\n- b");
+        assert_eq!(Payload::json(json!([])).to_markdown(), "(none)");
+        assert_eq!(Payload::json(json!({"n": 1})).to_markdown(), "```json\n{\n  \"n\": 1\n}\n```");
+        assert_eq!(Payload::string("x", Format::Code("rust".into())).to_markdown(), "```rust\nx\n```");
+        assert_eq!(Payload::string("36 km", Format::Number).to_markdown(), "36 km");
     }
 }

@@ -20,6 +20,13 @@ fn run(call: &ExpertCall) -> Result<Payload, String> {
     }
     let text = text_of(call).ok_or_else(missing)?;
     let has = |words: &[&str]| words.iter().any(|w| asked.contains(w));
+    let lists = call.inputs.iter().filter_map(|input| input.payload.value.as_array());
+    let items: Option<usize> = lists.map(Vec::len).reduce(|a, b| a + b);
+    const UNITS: &[&str] =
+        &["word", "sentence", "line", "paragraph", "character", "letter", "字", "词", "句", "行", "段"];
+    if let Some(items) = items.filter(|_| !has(UNITS)) {
+        return Ok(number(items, "item", "items"));
+    }
     Ok(if has(&["sentence", "句"]) {
         number(text.unicode_sentences().filter(|s| s.contains(char::is_alphanumeric)).count(), "sentence", "sentences")
     } else if has(&["line", "行"]) {
@@ -106,6 +113,8 @@ mod tests {
         }
         let call = with_input("How many lines does it have?", Payload::text("a\nb"));
         assert_eq!(run(&call).unwrap().to_text(), "2 lines");
+        let list = with_input("count them", Payload::json(serde_json::json!(["a@b.c", "d@e.f"])));
+        assert_eq!(run(&list).unwrap().to_text(), "2 items");
         for bad in ["", "Count the words", "\0\u{1}"] {
             assert!(ask(bad).unwrap_err().contains("no text"), "{bad}");
         }

@@ -49,25 +49,35 @@ fn all(pattern: &regex::Regex, text: &str) -> Vec<String> {
 
 type Finder = fn(&str) -> Vec<String>;
 
-/// Words that ask for a kind of thing, and what finds it. The first match decides, so phone numbers precede numbers.
-const KINDS: &[(&[&str], Finder)] = &[
-    (&["mail", "邮箱", "邮件"], emails),
-    (&["url", "link", "website", "web address", "链接", "网址"], links),
-    (&["phone", "电话", "手机"], phones),
-    (&["hashtag", "标签"], hashtags),
-    (&["quot", "引用", "引号"], quoted),
-    (&["date", "日期"], dates),
-    (&["number", "figure", "数字"], numbers),
+/// Words that ask for a kind of thing, what finds it, and whether the instruction itself may have such a thing that is not
+/// meant ("find the first 5 numbers"). The first match decides, so phone numbers precede numbers.
+const KINDS: &[(&[&str], Finder, bool)] = &[
+    (&["mail", "邮箱", "邮件"], emails, false),
+    (&["url", "link", "website", "web address", "链接", "网址"], links, false),
+    (&["phone", "电话", "手机"], phones, true),
+    (&["hashtag", "标签"], hashtags, false),
+    (&["quot", "引用", "引号"], quoted, false),
+    (&["date", "日期"], dates, true),
+    (&["number", "figure", "数字"], numbers, true),
 ];
+
+/// The part of a task that it says to take from: "3 cats and 4 dogs" of "extract the numbers from 3 cats and 4 dogs".
+fn named_source(task: &str) -> &str {
+    let found = regex!(r"(?is)\b(?:from|in|within|of)\s+(.+)$|从(.+)$").captures(task);
+    found.and_then(|c| c.get(1).or(c.get(2))).map_or("", |part| part.as_str())
+}
 
 fn run(call: &ExpertCall) -> Result<Payload, String> {
     let asked = instruction(&call.task).to_lowercase();
-    let Some((_, find)) = KINDS.iter().find(|(words, _)| words.iter().any(|word| asked.contains(word))) else {
+    let Some((_, find, common)) = KINDS.iter().find(|(words, ..)| words.iter().any(|word| asked.contains(word))) else {
         return Err("say what to extract: e-mail addresses, links, numbers, dates, phone numbers, quoted strings or \
                     hashtags"
             .into());
     };
-    let task_itself = || Some(call.task.clone()).filter(|task| !find(task).is_empty());
+    let task_itself = || {
+        let source = if *common { named_source(&call.task) } else { &call.task };
+        Some(source.to_owned()).filter(|source| !find(source).is_empty())
+    };
     let text = text_of(call).filter(|text| call.inputs.is_empty() && !find(text).is_empty() || !call.inputs.is_empty());
     let text = text
         .or_else(task_itself)
@@ -102,7 +112,7 @@ mod tests {
         }
         let call = with_input("extract the urls from it", Payload::text("see www.a.org."));
         assert_eq!(run(&call).unwrap().to_text(), r#"["www.a.org"]"#);
-        for bad in ["", "Extract the essence", "Extract the emails", "\0\u{7f}"] {
+        for bad in ["", "Extract the essence", "Extract the emails", "Find the first 5 numbers", "\0\u{7f}"] {
             assert!(run(&ExpertCall::new(bad)).is_err(), "{bad}");
         }
     }

@@ -31,18 +31,23 @@ pub struct ModelExpert {
     pub output: Produces,
 }
 
+/// From this many tokens on, the user is told that reading takes long.
+const LONG_INPUT: u64 = 8_000;
+
 /// The most of the conversation that a model gets to see, in bytes.
 const MAX_HISTORY: usize = 6_000;
 
 impl ModelExpert {
     fn request(&self, call: &ExpertCall) -> Request {
-        let mut user = call.task.clone();
-        for input in &call.inputs {
-            user.push_str(&format!("\n\nResult of \"{}\":\n{}", input.task, data(&input.payload.to_text())));
-        }
+        // The task comes last: small models go on with what they read last.
+        let mut user = String::new();
         if !call.background.is_empty() && call.inputs.iter().all(|i| i.from != 0) {
-            user.push_str(&format!("\n\nThe request also says:\n{}", data(&call.background)));
+            user.push_str(&data(&call.background));
         }
+        for input in &call.inputs {
+            user.push_str(&format!("Result of \"{}\":\n{}", input.task, data(&input.payload.to_text())));
+        }
+        user.push_str(&call.task);
         let system = format!("{}\n\n{}", self.system_prompt.trim(), prompts::DATA.trim());
         let mut messages = vec![Message::system(system)];
         messages.extend(recent(&call.history).iter().cloned());
@@ -60,7 +65,7 @@ impl ModelExpert {
 
 /// Text between delimiters that it cannot close.
 fn data(text: &str) -> String {
-    format!("<data>\n{}\n</data>", text.replace("</data>", "<\\/data>"))
+    format!("<data>\n{}\n</data>\n\n", text.replace("</data>", "<\\/data>"))
 }
 
 /// The end of a conversation, whole messages only.
@@ -85,14 +90,24 @@ impl Expert for ModelExpert {
             return Err(fail("the task is empty"));
         }
         let mut stream = self.model.stream(self.request(&call)).await?;
-        let mut answer = String::new();
+        let (mut answer, mut warned) = (String::new(), false);
         while let Some(delta) = stream.next().await {
             match delta? {
                 Delta::Text { text, .. } => {
                     answer.push_str(&text);
                     call.events.send(Event::Text { id: call.id, text });
                 }
-                Delta::Reading { done, total } => call.events.send(Event::Reading { id: call.id, done, total }),
+                Delta::Reading { done, total } => {
+                    if total > LONG_INPUT && !std::mem::replace(&mut warned, true) {
+                        let message = format!(
+                            "{}: `{}` has {total} tokens to read, which may take minutes on a small machine; Ctrl-C or a \
+                             deadline ends it",
+                            call.id, self.profile.id
+                        );
+                        call.events.send(Event::Warning { message });
+                    }
+                    call.events.send(Event::Reading { id: call.id, done, total });
+                }
                 Delta::End { usage, finish } => {
                     if answer.trim().is_empty() {
                         return Err(fail("the model wrote nothing"));

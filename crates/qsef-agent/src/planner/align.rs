@@ -7,7 +7,7 @@ use qsef_score::text::{terms, words};
 
 use super::{
     Step,
-    clauses::{Clause, is_detail_of, is_name, is_order, is_statement, is_time},
+    clauses::{Clause, is_detail_of, is_name, is_order, is_statement, is_time, tells},
 };
 
 /// The least share of a step's telling words that the request must have.
@@ -82,7 +82,9 @@ impl<'a> Alignment<'a> {
             let share = known.len() as f64 / own.len().max(1) as f64;
             let mut owned_clauses = self.clauses.iter().enumerate().filter(|(i, _)| owned(*i));
             let is_detail = owned_clauses.any(|(_, c)| is_detail_of(&task, &c.text));
-            if is_detail {
+            if tells(&task) && self.clauses.get(best).is_some_and(is_statement) {
+                self.repairs.push(format!("dropped what the request only tells: {task}"));
+            } else if is_detail {
                 self.repairs.push(format!("dropped a detail of another step: {task}"));
             } else if share < GROUNDED && owned(best) {
                 self.repairs.push(format!("dropped a step that the request does not ask for: {task}"));
@@ -177,7 +179,9 @@ impl<'a> Alignment<'a> {
             let wanted = step.clauses.iter().filter_map(|c| self.of_clause.get(*c)).flatten();
             let shared = kept.iter().enumerate().any(|(i, k)| i != index && !k.clauses.is_disjoint(&step.clauses));
             let missing = wanted.filter(|t| !(own.contains(*t) || shared && elsewhere.contains(*t))).count();
-            let strange = !own.is_subset(&self.of_request) && !shared;
+            let said: BTreeSet<&String> =
+                step.clauses.iter().filter_map(|c| self.of_clause.get(*c)).flatten().collect();
+            let strange = !own.iter().all(|t| said.contains(t)) && !shared;
             let place = place(self.request, self.clauses, &step.clauses);
             if let Some(place) = place.filter(|p| (missing > 0 || strange) && *p != step.task)
                 && let Some(step) = kept.get_mut(index)

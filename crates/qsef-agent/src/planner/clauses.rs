@@ -13,7 +13,7 @@ pub(crate) struct Clause {
     pub text: String,
     /// The joint to the clause before it, where it stays in the sentence, and the leads that were taken off.
     pub lead: String,
-    /// Whether it begins a sentence, or is joined to the clause before it by no more than a comma or an "and".
+    /// Whether it begins a sentence; else a comma, an "and" or the like joins it to the clause before it.
     pub begins_sentence: bool,
 }
 
@@ -248,12 +248,17 @@ fn is_clause(piece: &str) -> bool {
 
 /// Whether a clause tells something instead of asking for it.
 pub(super) fn is_statement(clause: &Clause) -> bool {
+    tells(&clause.text) && !is_name(clause)
+}
+
+/// Whether a text begins as one that tells something.
+pub(super) fn tells(text: &str) -> bool {
     const TELLING: &[&str] = &[
         "i", "i'm", "i’m", "i've", "we", "he", "she", "they", "it", "it's", "this", "that", "these", "those", "there",
         "my", "our", "his", "her", "their", "its", "hi", "hello", "hey", "thanks", "thank", "sorry", "because",
         "since", "so", "but",
     ];
-    opens_with(&clause.text, TELLING) && !is_name(clause)
+    opens_with(text, TELLING)
 }
 
 /// Whether a clause only names something: what it is to be done with stands in the clause before it.

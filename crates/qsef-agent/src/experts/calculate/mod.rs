@@ -73,7 +73,8 @@ impl Calculate {
         let invented = invented(&answer.expression, &text);
         if !invented.is_empty() {
             let numbers = invented.join(", ");
-            return Err(self.fail(format!("the model's expression has numbers that the task does not: {numbers}")));
+            let message = format!("the model's expression has numbers that the task does not: {numbers}");
+            return Err(Error::Declined { expert: self.profile.id.clone(), message });
         }
         let expression = answer.expression;
         let shown = expression.clone();
