@@ -112,6 +112,8 @@ pub enum FinishReason {
     Stop,
     /// The token limit or the context's end was reached: the output is cut.
     Length,
+    /// The model went on to repeat the same words over and over: the output is cut.
+    Repetition,
 }
 
 /// A generated token with its natural-log probability and the likeliest alternatives.

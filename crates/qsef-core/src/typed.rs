@@ -26,7 +26,7 @@ impl GenerateTyped for AnyModel {
             message,
             output: generation.text.clone(),
         };
-        if generation.finish == FinishReason::Length {
+        if generation.finish != FinishReason::Stop {
             return Err(bad("the output reached the token limit before its end".into()));
         }
         let value = serde_json::from_str(&generation.text).map_err(|e| bad(e.to_string()))?;

@@ -7,7 +7,7 @@ use qsef_score::text::{terms, words};
 
 use super::{
     Step,
-    clauses::{Clause, is_detail_of, is_name, is_order, is_statement, is_time, tells},
+    clauses::{Clause, is_detail_of, is_name, is_order, is_statement, is_time},
 };
 
 /// The least share of a step's telling words that the request must have.
@@ -82,7 +82,9 @@ impl<'a> Alignment<'a> {
             let share = known.len() as f64 / own.len().max(1) as f64;
             let mut owned_clauses = self.clauses.iter().enumerate().filter(|(i, _)| owned(*i));
             let is_detail = owned_clauses.any(|(_, c)| is_detail_of(&task, &c.text));
-            if tells(&task) && self.clauses.get(best).is_some_and(is_statement) {
+            // "I live in Lyon" asks for nothing, whatever a model makes of it.
+            let only_tells = self.clauses.get(best).zip(self.of_clause.get(best));
+            if only_tells.is_some_and(|(clause, words)| is_statement(clause) && own.is_subset(words)) {
                 self.repairs.push(format!("dropped what the request only tells: {task}"));
             } else if is_detail {
                 self.repairs.push(format!("dropped a detail of another step: {task}"));
@@ -92,7 +94,8 @@ impl<'a> Alignment<'a> {
                 self.repairs.push(format!("dropped a repetition: {task}"));
             } else {
                 let mut clauses = BTreeSet::from([best]);
-                let others = (0..).zip(&self.of_clause).filter(|(i, c)| !owned(*i) && is_whole(c, &known));
+                let whole = |(i, c): &(usize, &BTreeSet<String>)| !owned(*i) && self.asks(*i) && is_whole(c, &known);
+                let others = (0..).zip(&self.of_clause).filter(whole);
                 clauses.extend(others.map(|(i, _)| i));
                 claimed.extend(known);
                 kept.push(Aligned { task, clauses: run_around(best, &clauses), number: Some(number), uses: step.uses });
@@ -125,14 +128,19 @@ impl<'a> Alignment<'a> {
         }
     }
 
-    /// The clause with most of the words. One that is there as a whole and that no step has yet comes first, and of equals
+    /// The clause with most of the words. One that asks, is there as a whole and has no step yet comes first, and of equals
     /// the one that the request says first.
     fn best_clause(&self, known: &BTreeSet<String>, owned: &dyn Fn(usize) -> bool) -> Option<usize> {
         let shared = |i: usize| self.of_clause.get(i).map_or(0, |c| c.intersection(known).count());
-        let whole = |i: usize| self.of_clause.get(i).is_some_and(|c| is_whole(c, known));
+        let whole = |i: usize| self.asks(i) && self.of_clause.get(i).is_some_and(|c| is_whole(c, known));
         (0..self.of_clause.len())
             .filter(|&i| shared(i) > 0)
             .max_by_key(|&i| (whole(i) && !owned(i), shared(i), !owned(i), std::cmp::Reverse(i)))
+    }
+
+    /// Whether a clause asks for something, and not only tells something.
+    fn asks(&self, clause: usize) -> bool {
+        self.clauses.get(clause).is_some_and(|c| !is_statement(c))
     }
 
     /// Gives the clauses that no step stands for to new steps, or to their neighbours.

@@ -114,6 +114,17 @@ const LEADS: &[&str] = &[
     "i'm looking to",
     "i am looking to",
     "i'm going to",
+    "i'm looking for",
+    "i am looking for",
+    "i'm trying to",
+    "i am trying to",
+    "i plan to",
+    "i'm planning to",
+    "i am planning to",
+    "i hope to",
+    "i was hoping to",
+    "we're looking for",
+    "we are looking for",
     "we want to",
     "we need to",
     "we'd like to",
@@ -248,17 +259,16 @@ fn is_clause(piece: &str) -> bool {
 
 /// Whether a clause tells something instead of asking for it.
 pub(super) fn is_statement(clause: &Clause) -> bool {
-    tells(&clause.text) && !is_name(clause)
-}
-
-/// Whether a text begins as one that tells something.
-pub(super) fn tells(text: &str) -> bool {
     const TELLING: &[&str] = &[
         "i", "i'm", "i’m", "i've", "we", "he", "she", "they", "it", "it's", "this", "that", "these", "those", "there",
         "my", "our", "his", "her", "their", "its", "hi", "hello", "hey", "thanks", "thank", "sorry", "because",
         "since", "so", "but",
     ];
-    opens_with(text, TELLING)
+    // "I'd like my essay checked" asks, though what follows the lead begins like "my essay is late".
+    const ASKING: &[&str] =
+        &["i", "i'd", "i'm", "we", "we'd", "we're", "can", "could", "would", "will", "help", "please"];
+    let asks = words(&clause.lead).iter().any(|word| ASKING.contains(&word.replace('’', "'").as_str()));
+    opens_with(&clause.text, TELLING) && !asks && !is_name(clause)
 }
 
 /// Whether a clause only names something: what it is to be done with stands in the clause before it.
@@ -327,6 +337,13 @@ mod tests {
         assert_eq!(texts("Draw a map, using blue for rivers"), ["Draw a map, using blue for rivers"]);
         assert_eq!(texts("If x is 3, what is x + 1? Why?").len(), 1);
         assert_eq!(texts("After the call ends, send notes"), ["After the call ends", "send notes"]);
+    }
+
+    #[test]
+    fn statements_ask_for_nothing() {
+        let told = |request: &str| clauses(request).iter().map(is_statement).collect::<Vec<_>>();
+        assert_eq!(told("My bike is broken. Fix it, and I live here."), [true, false, true]);
+        assert_eq!(told("I'd like my essay checked; could you also print my notes"), [false, false]);
     }
 
     #[test]

@@ -210,6 +210,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_the_request_only_tells_is_no_step_and_stays_known() {
+        let answer = r#"{"steps":[{"task":"write a bio about Ann living in Lyon","uses":[]},{"task":"live in Lyon","uses":[]},
+            {"task":"translate the bio into French","uses":[1]}]}"#;
+        let planned =
+            plan("My name is Ann and I live in Lyon. Write a bio, then translate it into French.", answer).await;
+        assert_eq!(tasks(&planned), ["Write a bio", "translate it into French"]);
+        assert_eq!(planned.plan.subtasks[1].uses, [1].into());
+        assert_eq!(planned.background(), "My name is Ann. I live in Lyon");
+    }
+
+    #[tokio::test]
+    async fn before_and_after_turn_the_order_round() {
+        let answer = r#"{"steps":[{"task":"book a table","uses":[]},{"task":"check the weather","uses":[]}]}"#;
+        for request in ["Before you book a table, check the weather.", "Book a table after you check the weather."] {
+            assert_eq!(tasks(&plan(request, answer).await), ["check the weather", "book a table"], "{request}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_forgotten_part_of_the_request_is_added() {
         let answer = r#"{"steps":[{"task":"convert 3 km to miles","uses":[]}]}"#;
         let planned = plan("Convert 3 km to miles; list five alpine flowers.", answer).await;

@@ -55,6 +55,18 @@ impl Writer<'_> {
     }
 }
 
+/// Whether the last tokens are the same block again and again: at least 6 times, at least 192 tokens. Greedy decoding does
+/// not leave such a loop by itself.
+fn repeats(tokens: &[u32]) -> bool {
+    const TIMES: usize = 6;
+    const SPAN: usize = 192;
+    (1..=128).any(|period| {
+        let span = (period * TIMES).max(SPAN).next_multiple_of(period);
+        let Some(tail) = tokens.len().checked_sub(span).and_then(|start| tokens.get(start..)) else { return false };
+        tail.iter().zip(tail.iter().skip(period)).all(|(a, b)| a == b)
+    })
+}
+
 /// Generates an answer into `sink`. The session keeps what it computed, so the next call can reuse a common prefix.
 ///
 /// Tokens that the grammar forces are not chosen, so no logits are computed for them: they go through the layers in one
@@ -81,6 +93,7 @@ pub(super) fn generate(
     let limit = job.max_tokens.min(job.context.saturating_sub(job.prompt.len()));
     let joiner = Utf8Joiner::default();
     let mut out = Writer { vocabulary, joiner, waiting: Vec::new(), text: String::new(), tokens: 0 };
+    let mut made: Vec<u32> = Vec::new();
     let finish = loop {
         if let Some(constraint) = &mut job.constraint {
             for token in constraint.forced() {
@@ -112,6 +125,12 @@ pub(super) fn generate(
         if let Some(constraint) = &mut job.constraint {
             constraint.consume(token)?;
         }
+        if job.constraint.is_none() && job.sampler.is_greedy() {
+            made.push(token);
+            if made.len().is_multiple_of(16) && repeats(&made) {
+                break FinishReason::Repetition;
+            }
+        }
         out.add(token, (job.top_logprobs > 0).then(|| logprobs(&logits, token, job.top_logprobs)));
         pending.push(token);
         if !out.flush(sink, false) || stop() {
@@ -127,4 +146,19 @@ pub(super) fn generate(
         sink(Delta::End { usage, finish });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loops_are_seen_and_lists_are_not() {
+        let block: Vec<u32> = (0..50).collect();
+        assert!(repeats(&[vec![7, 8, 9], block.repeat(6)].concat()));
+        assert!(!repeats(&block.repeat(5)));
+        assert!(repeats(&[1, 2].repeat(96)) && !repeats(&[1, 2].repeat(90)));
+        // "line 1", "line 2", …: alike, and never the same.
+        assert!(!repeats(&(0..400).flat_map(|n| [5, 6, n]).collect::<Vec<_>>()));
+    }
 }

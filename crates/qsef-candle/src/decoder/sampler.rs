@@ -9,10 +9,15 @@ impl Sampler {
         Self { temperature, state: seed }
     }
 
+    /// Whether it always takes the likeliest token.
+    pub fn is_greedy(&self) -> bool {
+        self.temperature <= 0.0 || !self.temperature.is_finite()
+    }
+
     /// Chooses one token; None when every logit is −∞ or NaN.
     pub fn choose(&mut self, logits: &[f32]) -> Option<u32> {
         let (best, top) = likeliest(logits)?;
-        if self.temperature <= 0.0 || !self.temperature.is_finite() {
+        if self.is_greedy() {
             return Some(best);
         }
         let temperature = self.temperature;
