@@ -8,11 +8,13 @@ use std::{
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use qsef_core::{
-    AnyExpert, Cost, Effects, Error, Event, EventSink, ExpertCall, Input, Message, Outcome, Payload, Plan, Result,
-    Status, Subtask, SubtaskId,
+    AnyExpert, Effects, Error, Event, EventSink, ExpertCall, Input, Message, Outcome, Payload, Plan, Result, Status,
+    Subtask, SubtaskId,
 };
 
-use crate::{Assignment, Registry, answer::Answer, planner::points_back, report::SubtaskReport};
+use crate::{
+    Assignment, Registry, answer::Answer, planner::points_back, registry::expected_usd, report::SubtaskReport,
+};
 
 /// What a plan's subtasks came to.
 pub(crate) struct Execution {
@@ -147,11 +149,13 @@ impl Run<'_> {
         Some((call, self.experts.get(&id)?.clone()))
     }
 
-    /// Gives a subtask that its expert declines to the fallback; false where that is the expert itself, or there is none.
+    /// Gives a subtask that its expert declines to the fallback; false where that is the expert itself, where there is none,
+    /// or where the money left does not pay it.
     fn hand_over(&mut self, id: SubtaskId, declined: &str) -> bool {
+        let left = self.setting.usd.map_or(f64::INFINITY, |limit| limit - self.spent());
         let (Some(fallback), Some(report)) = (&self.fallback, self.reports.get_mut(&id)) else { return false };
         let to = fallback.profile().id.clone();
-        if report.expert == to {
+        if report.expert == to || expected_usd(fallback.profile()) > left {
             return false;
         }
         self.experts.insert(id, fallback.clone());
@@ -196,12 +200,12 @@ impl Run<'_> {
     }
 
     fn overspent(&self) -> Option<String> {
-        let limit = self.setting.usd?;
-        let mut spent = Cost::default();
-        for report in self.reports.values() {
-            spent += report.cost;
-        }
-        (spent.usd > limit)
-            .then(|| Error::Budget(format!("spent {:.6} of {limit:.6} US dollars", spent.usd)).to_string())
+        let (limit, spent) = (self.setting.usd?, self.spent());
+        (spent > limit).then(|| Error::Budget(format!("spent {spent:.6} of {limit:.6} US dollars")).to_string())
+    }
+
+    /// US dollars so far.
+    fn spent(&self) -> f64 {
+        self.reports.values().map(|report| report.cost.usd).sum()
     }
 }

@@ -1,6 +1,6 @@
 //! The experts that are at hand, and the choice among them by transmission efficiency.
 
-use qsef_core::{AnyEmbedder, AnyExpert, Error, Plan, Result, SubtaskId};
+use qsef_core::{AnyEmbedder, AnyExpert, Error, ExpertProfile, Plan, Result, SubtaskId};
 use qsef_score::{Score, Scorer, Task, Weights, anchor_texts};
 use serde::Serialize;
 
@@ -10,8 +10,10 @@ const LEAST_TE: f64 = 0.10;
 /// Tokens that one subtask is taken to need when its cost is estimated before it runs.
 const EXPECTED_TOKENS: f64 = 1000.0;
 
-/// How many texts [`Task::texts`] gives.
-const TEXTS_PER_TASK: usize = 2;
+/// What an expert is taken to need for one subtask, in US dollars.
+pub(crate) fn expected_usd(profile: &ExpertProfile) -> f64 {
+    profile.usd_per_mtok * EXPECTED_TOKENS / 1e6
+}
 
 /// Who does a subtask, and why.
 #[derive(Debug, Clone, Serialize)]
@@ -120,7 +122,7 @@ impl Registry {
         let vectors = self.embedder.embed(tasks.iter().flat_map(Task::texts).collect()).await?;
         let mut left = usd.unwrap_or(f64::INFINITY);
         let mut assignments = Vec::new();
-        for ((subtask, task), vectors) in plan.subtasks.iter().zip(&tasks).zip(vectors.chunks(TEXTS_PER_TASK)) {
+        for ((subtask, task), vectors) in plan.subtasks.iter().zip(&tasks).zip(vectors.chunks(Task::TEXTS)) {
             let scores = self.scorer.score(task, vectors);
             let assignment = self.choose(subtask.id, scores, left)?;
             left -= assignment.expected_usd;
@@ -130,8 +132,7 @@ impl Registry {
     }
 
     fn choose(&self, id: SubtaskId, scores: Vec<Score>, left: f64) -> Result<Assignment> {
-        let cost =
-            |score: &Score| self.get(&score.expert).map_or(0.0, |e| e.profile().usd_per_mtok * EXPECTED_TOKENS / 1e6);
+        let cost = |score: &Score| self.get(&score.expert).map_or(0.0, |e| expected_usd(e.profile()));
         let affordable = || scores.iter().filter(|s| cost(s) <= left);
         let best = affordable().next().ok_or_else(|| {
             Error::Budget(format!("no expert for subtask {id} costs less than the {left:.6} US dollars that are left"))

@@ -9,26 +9,11 @@ use std::{
 
 use qsef_agent::{Hub, Registry, RunOptions};
 use qsef_core::{
-    AnyEmbedder, AnyExpert, AnyModel, Budget, Cost, Effects, Embedder, Error, Expert, ExpertCall, ExpertProfile,
-    Outcome, Payload, Result, Status, Usage, test_util::ScriptedModel,
+    AnyEmbedder, AnyExpert, AnyModel, Budget, Cost, Effects, Error, Expert, ExpertCall, ExpertProfile, Outcome,
+    Payload, Result, Status, Usage,
+    test_util::{LetterEmbedder, ScriptedModel},
 };
 use tokio::sync::Barrier;
-
-/// Vectors of letter frequencies: texts with the same words are near each other.
-struct Letters;
-
-impl Embedder for Letters {
-    fn name(&self) -> &str {
-        "letters"
-    }
-    fn dimensions(&self) -> usize {
-        26
-    }
-    async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
-        let count = |text: &str, c: char| text.to_lowercase().matches(c).count() as f32 + 0.01;
-        Ok(texts.iter().map(|t| ('a'..='z').map(|c| count(t, c)).collect()).collect())
-    }
-}
 
 type Work = dyn Fn(ExpertCall) -> futures::future::BoxFuture<'static, Result<Outcome>> + Send + Sync;
 
@@ -67,7 +52,7 @@ async fn hub(steps: &[(&str, &[usize])], experts: Vec<Scripted>, fallback: Optio
     let rows: Vec<_> = steps.iter().map(|(task, uses)| serde_json::json!({"task": task, "uses": uses})).collect();
     let model = AnyModel::new(ScriptedModel::answers([serde_json::json!({"steps": rows}).to_string()]));
     let experts = experts.into_iter().map(AnyExpert::new).collect();
-    let registry = Registry::new(AnyEmbedder::new(Letters), experts, fallback).await.unwrap();
+    let registry = Registry::new(AnyEmbedder::new(LetterEmbedder), experts, fallback).await.unwrap();
     let request = steps.iter().map(|(task, _)| *task).collect::<Vec<_>>().join("; ");
     (Hub::new(model, registry), request)
 }

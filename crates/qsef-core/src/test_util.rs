@@ -1,10 +1,12 @@
-//! A scripted model for tests that need determinism, faults or speed.
+//! A scripted model and an embedder without one, for tests that need determinism, faults or speed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{StreamExt, stream};
 
-use crate::{Delta, DeltaStream, Error, FinishReason, LanguageModel, Modality, ModelInfo, Request, Result, Usage};
+use crate::{
+    Delta, DeltaStream, Embedder, Error, FinishReason, LanguageModel, Modality, ModelInfo, Request, Result, Usage,
+};
 
 type Script = dyn Fn(&Request) -> Result<String> + Send + Sync;
 
@@ -61,6 +63,31 @@ impl LanguageModel for ScriptedModel {
         let text = Delta::Text { text: answer, logprobs: Vec::new() };
         let end = Delta::End { usage, finish: FinishReason::Stop };
         Ok(stream::iter([Ok(text), Ok(end)]).boxed())
+    }
+}
+
+/// An embedder without a model: vectors of letter frequencies, so that texts of the same words are near each other.
+#[derive(Debug, Clone, Copy)]
+pub struct LetterEmbedder;
+
+impl Embedder for LetterEmbedder {
+    fn name(&self) -> &str {
+        "letters"
+    }
+
+    fn dimensions(&self) -> usize {
+        26
+    }
+
+    async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
+        let vector = |text: &str| {
+            // The small constant gives an empty text a direction too.
+            let counts = ('a'..='z').map(|c| text.to_lowercase().matches(c).count() as f32 + 0.01);
+            let counts: Vec<f32> = counts.collect();
+            let length = counts.iter().map(|c| c * c).sum::<f32>().sqrt();
+            counts.iter().map(|c| c / length).collect()
+        };
+        Ok(texts.iter().map(|text| vector(text)).collect())
     }
 }
 

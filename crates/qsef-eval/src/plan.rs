@@ -1,7 +1,7 @@
 //! How well requests are planned: nodes and edges against gold graphs.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     time::{Duration, Instant},
 };
@@ -53,10 +53,17 @@ impl Expert for Listed {
 /// Reads the experts of a benchmark.
 ///
 /// # Errors
-/// As [`read_jsonl`].
+/// As [`read_jsonl`], and [`Error::File`] for an id that is there twice.
 pub fn read_experts(path: &Path) -> Result<Vec<AnyExpert>> {
-    let rows: Vec<ExpertRow> = read_jsonl(path)?;
-    let listed = rows.into_iter().map(|row| {
+    let rows: Vec<(usize, ExpertRow)> = read_jsonl(path)?;
+    let mut first = BTreeMap::new();
+    for (line, row) in &rows {
+        if let Some(earlier) = first.insert(&row.id, line) {
+            let message = format!("`{}` is used twice: first on line {earlier}", row.id);
+            return Err(Error::File { path: path.into(), line: Some(*line), field: Some("id".into()), message });
+        }
+    }
+    let listed = rows.into_iter().map(|(_, row)| {
         let mut profile = ExpertProfile::new(row.id, row.description);
         profile.usd_per_mtok = row.usd_per_mtok;
         profile.params_b = row.params_b;
@@ -71,16 +78,17 @@ pub fn read_experts(path: &Path) -> Result<Vec<AnyExpert>> {
 /// # Errors
 /// As [`read_jsonl`], and [`Error::File`] for a node that is no expert.
 pub fn read_cases(path: &Path, experts: &[AnyExpert]) -> Result<Vec<Case>> {
-    let cases: Vec<Case> = read_jsonl(path)?;
-    for case in &cases {
-        let ends = case.edges.iter().flat_map(|(a, b)| [a, b]);
-        let unknown = case.nodes.iter().chain(ends).find(|n| !experts.iter().any(|e| e.profile().id == **n));
-        if let Some(unknown) = unknown {
-            let message = format!("case `{}` names `{unknown}`, which is not in the experts file", case.id);
-            return Err(Error::File { path: path.into(), line: None, field: Some("nodes".into()), message });
+    let cases: Vec<(usize, Case)> = read_jsonl(path)?;
+    let known: BTreeSet<&str> = experts.iter().map(|e| e.profile().id.as_str()).collect();
+    for (line, case) in &cases {
+        let ends = case.edges.iter().flat_map(|(a, b)| [("edges", a), ("edges", b)]);
+        let named = case.nodes.iter().map(|n| ("nodes", n)).chain(ends);
+        if let Some((field, unknown)) = named.into_iter().find(|(_, name)| !known.contains(name.as_str())) {
+            let message = format!("`{unknown}` is not in the experts file");
+            return Err(Error::File { path: path.into(), line: Some(*line), field: Some(field.into()), message });
         }
     }
-    Ok(cases)
+    Ok(cases.into_iter().map(|(_, case)| case).collect())
 }
 
 /// What one case came to.
@@ -274,23 +282,7 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use qsef_core::{Embedder, test_util::ScriptedModel};
-
-    /// One dimension per letter: enough to tell the experts of this test apart.
-    struct Letters;
-
-    impl Embedder for Letters {
-        fn name(&self) -> &str {
-            "letters"
-        }
-        fn dimensions(&self) -> usize {
-            26
-        }
-        async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
-            let count = |t: &String| ('a'..='z').map(|l| t.chars().filter(|c| *c == l).count() as f32).collect();
-            Ok(texts.iter().map(count).collect())
-        }
-    }
+    use qsef_core::test_util::{LetterEmbedder, ScriptedModel};
 
     #[tokio::test]
     async fn figures_follow_the_definitions() {
@@ -315,7 +307,7 @@ mod tests {
         let cases = read_cases(&cases, &experts).unwrap();
         let steps = r#"{"steps":[{"task":"add numbers","uses":[]},{"task":"write a poem","uses":[]}]}"#;
         let model = AnyModel::new(ScriptedModel::answers([steps]));
-        let embedder = AnyEmbedder::new(Letters);
+        let embedder = AnyEmbedder::new(LetterEmbedder);
         let report = evaluate(model, embedder, experts.clone(), &cases, |_, _| {}).await.unwrap();
         assert_eq!((report.n, report.failed, report.hallucinated), (3, 1, 0));
         // Chosen: {sum, poem}, {poem}, {}; gold: {sum, poem}, {poem, zap}, {zap}.
@@ -328,5 +320,9 @@ mod tests {
         let broken = write("broken.jsonl", "{\"id\":\"1\"}\n");
         let error = read_cases(&broken, &experts).unwrap_err().to_string();
         assert!(error.contains("broken.jsonl:1") && error.contains("query"), "{error}");
+        let unknown =
+            write("u.jsonl", "\n{\"id\":\"1\",\"query\":\"x\",\"nodes\":[\"sum\"],\"edges\":[[\"sum\",\"who\"]]}\n");
+        let error = read_cases(&unknown, &experts).unwrap_err().to_string();
+        assert!(error.contains("u.jsonl:2 (edges)") && error.contains("who"), "{error}");
     }
 }

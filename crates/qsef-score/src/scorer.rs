@@ -64,13 +64,16 @@ impl Task {
         }
     }
 
+    /// How many texts [`Task::texts`] gives.
+    pub const TEXTS: usize = 2;
+
     /// Says how much of the task an expert covers by its own word, in [0, 1]; its profile's words may cover more.
     pub fn cover(&mut self, expert: &str, share: f64) {
         self.coverage.insert(expert.to_owned(), share.clamp(0.0, 1.0));
     }
 
     /// The texts whose vectors [`Scorer::score`] needs, in this order: the task without its quotations, and its head.
-    pub fn texts(&self) -> [String; 2] {
+    pub fn texts(&self) -> [String; Self::TEXTS] {
         [self.plain.clone(), self.head.clone()]
     }
 }
