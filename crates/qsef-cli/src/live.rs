@@ -8,7 +8,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use qsef::{Event, EventSink, Subtask, SubtaskId};
 
-use crate::screen::{self, BOLD, CYAN, DIM, GREEN, RED, note, styled, warning};
+use crate::screen::{self, BOLD, CYAN, DIM, GREEN, RED, harmless, note, styled, warning};
 
 /// The lines that move while a run is under way, one per subtask; on a terminal only.
 #[derive(Default)]
@@ -90,16 +90,16 @@ impl Tree {
             Event::Finished { id, elapsed_ms, .. } => self.change(id, State::Done(elapsed_ms)),
             Event::Failed { id, message } => {
                 self.change(id, State::Failed);
-                self.failures.push(format!("{} {id}: {message}", styled(RED, "✗")));
+                self.failures.push(format!("{} {id}: {}", styled(RED, "✗"), harmless(&message)));
             }
             Event::Warning { message } if self.answering => {
-                self.failures.push(format!("{} {message}", styled(screen::YELLOW, "warning:")));
+                self.failures.push(format!("{} {}", styled(screen::YELLOW, "warning:"), harmless(&message)));
             }
-            Event::Warning { message } => warning(message),
+            Event::Warning { message } => warning(harmless(&message)),
             Event::Answer { text } if answer => {
                 self.rest();
                 self.answering = true;
-                screen::print(&text);
+                screen::print(&harmless(&text));
             }
             _ => {}
         }
@@ -160,8 +160,8 @@ impl Row {
             _ => String::new(),
         };
         let number = styled(BOLD, format!("{}.", self.subtask.id));
-        // A task is data: line breaks and control characters in it would tear the tree.
-        let task: String = self.subtask.task.chars().map(|c| if c.is_control() { ' ' } else { c }).take(120).collect();
+        // Line breaks would tear the tree.
+        let task: String = harmless(&self.subtask.task).replace(['\n', '\t'], " ").chars().take(120).collect();
         format!("{mark} {number} {task}{uses}\n    → {}{took}", self.expert)
     }
 
@@ -172,7 +172,7 @@ impl Row {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        bar.set_message(line);
+        bar.set_message(screen::for_stderr(line));
     }
 }
 
