@@ -7,7 +7,7 @@ use crate::{
     args::Ask,
     live::Live,
     models, output,
-    screen::{self, DIM, note, styled},
+    screen::{self, DIM, harmless, note, styled},
 };
 
 /// The longest request, in bytes.
@@ -61,10 +61,11 @@ fn read_query(query: &str) -> Result<String> {
 /// Why each subtask has its expert: the best scores, part by part.
 pub fn explain(report: &RunReport) {
     for repair in &report.repairs {
-        note(styled(DIM, format!("plan: {repair}")));
+        note(styled(DIM, format!("plan: {}", harmless(repair))));
     }
     for subtask in &report.subtasks {
-        note(format!("\n{}. {} → {}: {}", subtask.id, subtask.task, subtask.expert, subtask.why));
+        let line = format!("\n{}. {} → {}: {}", subtask.id, subtask.task, subtask.expert, subtask.why);
+        note(harmless(&line));
         for score in subtask.scores.iter().take(5) {
             note(styled(DIM, format!("   {:14} {}", score.expert, score.explain())));
         }

@@ -133,7 +133,8 @@ impl Session {
             ("plan" | "why" | "cost" | "save", None) => note("nothing was asked yet"),
             ("plan", Some(last)) => {
                 for s in &last.subtasks {
-                    note(format!("{}. {} → {} (TE {:.2}, {:?})", s.id, s.task, s.expert, s.te, s.status));
+                    let line = format!("{}. {} → {} (TE {:.2}, {:?})", s.id, s.task, s.expert, s.te, s.status);
+                    note(screen::harmless(&line));
                 }
             }
             ("why", Some(last)) => ask::explain(last),

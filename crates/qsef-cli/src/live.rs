@@ -15,7 +15,7 @@ use crate::screen::{self, BOLD, CYAN, DIM, GREEN, RED, harmless, note, styled, w
 struct Tree {
     planning: Option<ProgressBar>,
     rows: Vec<Row>,
-    /// Whether the lines still move: the answer begins below them when they have come to rest.
+    /// Whether the lines have come to rest: the answer begins below them then.
     rests: bool,
     /// Whether the answer has begun, and what ends up in the middle of it has to wait.
     answering: bool,
@@ -93,7 +93,7 @@ impl Tree {
                 self.failures.push(format!("{} {id}: {}", styled(RED, "✗"), harmless(&message)));
             }
             Event::Warning { message } if self.answering => {
-                self.failures.push(format!("{} {}", styled(screen::YELLOW, "warning:"), harmless(&message)));
+                self.failures.push(screen::warning_line(harmless(&message)));
             }
             Event::Warning { message } => warning(harmless(&message)),
             Event::Answer { text } if answer => {

@@ -89,9 +89,14 @@ pub fn note(line: impl Display) {
     });
 }
 
+/// A warning's line.
+pub fn warning_line(text: impl Display) -> String {
+    format!("{} {text}", styled(YELLOW, "warning:"))
+}
+
 /// A warning on stderr.
 pub fn warning(text: impl Display) {
-    note(format!("{} {text}", styled(YELLOW, "warning:")));
+    note(warning_line(text));
 }
 
 /// An error on stderr.

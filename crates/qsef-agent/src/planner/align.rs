@@ -184,14 +184,13 @@ impl<'a> Alignment<'a> {
             let Some(step) = kept.get(index) else { continue };
             let (own, others) = (telling(&step.task), kept.iter().enumerate().filter(|(i, _)| *i != index));
             let elsewhere: BTreeSet<String> = others.flat_map(|(_, k)| telling(&k.task)).collect();
-            let wanted = step.clauses.iter().filter_map(|c| self.of_clause.get(*c)).flatten();
-            let shared = kept.iter().enumerate().any(|(i, k)| i != index && !k.clauses.is_disjoint(&step.clauses));
-            let missing = wanted.filter(|t| !(own.contains(*t) || shared && elsewhere.contains(*t))).count();
             let said: BTreeSet<&String> =
                 step.clauses.iter().filter_map(|c| self.of_clause.get(*c)).flatten().collect();
+            let shared = kept.iter().enumerate().any(|(i, k)| i != index && !k.clauses.is_disjoint(&step.clauses));
+            let missing = said.iter().any(|t| !(own.contains(*t) || shared && elsewhere.contains(*t)));
             let strange = !own.iter().all(|t| said.contains(t)) && !shared;
             let place = place(self.request, self.clauses, &step.clauses);
-            if let Some(place) = place.filter(|p| (missing > 0 || strange) && *p != step.task)
+            if let Some(place) = place.filter(|p| (missing || strange) && *p != step.task)
                 && let Some(step) = kept.get_mut(index)
             {
                 self.repairs.push(format!("put back into the request's words: {}", step.task));

@@ -21,7 +21,7 @@ const QWEN2: &str =
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// Where a text is split before it becomes tokens: a character that no text has (a Unicode noncharacter).
-pub(super) const SEAM: char = '\u{FDD0}';
+const SEAM: char = '\u{FDD0}';
 
 /// Tokens to text and back, as the GGUF file describes them.
 pub(super) struct Vocabulary {

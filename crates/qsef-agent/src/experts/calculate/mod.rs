@@ -49,6 +49,10 @@ impl Calculate {
         Error::Expert { expert: self.profile.id.clone(), message: message.into() }
     }
 
+    fn decline(&self, message: String) -> Error {
+        Error::Declined { expert: self.profile.id.clone(), message }
+    }
+
     fn by_rules(&self, task: &str, inputs: &[String]) -> Result<String, String> {
         if let Some(answer) = dates::answer(task, (self.clock)()) {
             return answer;
@@ -73,8 +77,7 @@ impl Calculate {
         let invented = invented(&answer.expression, &text);
         if !invented.is_empty() {
             let numbers = invented.join(", ");
-            let message = format!("the model's expression has numbers that the task does not: {numbers}");
-            return Err(Error::Declined { expert: self.profile.id.clone(), message });
+            return Err(self.decline(format!("the model's expression has numbers that the task does not: {numbers}")));
         }
         let expression = answer.expression;
         let shown = expression.clone();
@@ -117,7 +120,7 @@ impl Expert for Calculate {
                     self.by_model(model, &call).await
                 }
                 _ if hopeless(&message) => Err(self.fail(message)),
-                _ => Err(Error::Declined { expert: self.profile.id.clone(), message }),
+                _ => Err(self.decline(message)),
             },
         }
     }
