@@ -2,8 +2,8 @@
 //! scripts).
 //!
 //! The paper names four indicators: lexical diversity, syntactic complexity, concept density and reasoning steps. Each
-//! is the mean of its parts here, and [`Complexity::overall`] is the mean of the four. Further parts describe a short
-//! task for models that are fitted to [`Complexity::values`]; they have no weight in `overall`.
+//! is the mean of its parts here, and [`Complexity::overall`] is their weighted mean. Further parts describe a short task
+//! for models that are fitted to [`Complexity::values`]; they have no weight in `overall`.
 
 mod chinese;
 mod density;
@@ -42,29 +42,33 @@ macro_rules! parts {
     };
 }
 
-/// The weight of each of the paper's four indicators.
-const INDICATOR: f64 = 1.0 / 4.0;
+/// The weights of the paper's four indicators. The steps weigh less than the rest: they are a guess from few words, and a
+/// count, so that a long text has many whatever its level.
+const DIVERSITY: f64 = 0.3;
+const SYNTAX: f64 = 0.3;
+const DENSITY: f64 = 0.3;
+const STEPS: f64 = 0.1;
 
 parts! {
     /// Lexical diversity: MTLD in words, half at 80. In `overall`.
-    lexical_diversity: INDICATOR,
+    lexical_diversity: DIVERSITY,
     /// Syntax: words per sentence, half at 20. In `overall`.
-    sentence_length: INDICATOR / 5.0,
+    sentence_length: SYNTAX / 5.0,
     /// Syntax: words of the longest sentence, half at 30. In `overall`.
-    longest_sentence: INDICATOR / 5.0,
+    longest_sentence: SYNTAX / 5.0,
     /// Syntax: subordinators, relative pronouns and conjunctions per sentence, half at 2. In `overall`.
-    clauses: INDICATOR / 5.0,
+    clauses: SYNTAX / 5.0,
     /// Syntax: commas, semicolons, colons, dashes and brackets per sentence, half at 1. In `overall`.
-    phrases: INDICATOR / 5.0,
+    phrases: SYNTAX / 5.0,
     /// Syntax: subordinators, relative pronouns and brackets of the sentence with the most, half at 4. In `overall`.
-    depth: INDICATOR / 5.0,
+    depth: SYNTAX / 5.0,
     /// Concept density: share of long content words (7 letters or more; in Chinese, 3 characters, and those of 2 by a
     /// quarter), half at 0.2. In `overall`.
-    long_words: INDICATOR / 2.0,
+    long_words: DENSITY / 2.0,
     /// Concept density: different long content words, counted so, over the root of all words, half at 5. In `overall`.
-    concepts: INDICATOR / 2.0,
+    concepts: DENSITY / 2.0,
     /// Predicted reasoning steps: connectives, comparisons and numbers, half at 5. In `overall`.
-    reasoning_steps: INDICATOR,
+    reasoning_steps: STEPS,
     /// Words that announce a step, such as "then", "therefore", "if": half at 3.
     connectives: 0.0,
     /// Words that compare or relate quantities, such as "than", "half", "per", "%": half at 3.
@@ -92,7 +96,7 @@ parts! {
 }
 
 impl Complexity {
-    /// `C_data = Σ w_i·I_i` in [0, 1), with [`Self::WEIGHTS`]: the mean of the paper's four indicators.
+    /// `C_data = Σ w_i·I_i` in [0, 1), with [`Self::WEIGHTS`].
     pub fn overall(&self) -> f64 {
         self.values().iter().zip(Self::WEIGHTS).map(|(value, weight)| value * weight).sum()
     }
