@@ -118,6 +118,8 @@ pub enum Models {
 pub enum Eval {
     /// How well requests are planned: nodes and edges against gold graphs
     Plan(EvalPlan),
+    /// How well the complexity of texts follows their reading levels
+    Readability(EvalReadability),
 }
 
 #[derive(Debug, Args)]
@@ -137,6 +139,19 @@ pub struct EvalPlan {
     /// Write each case's plan to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     pub details: Option<PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct EvalReadability {
+    /// JSON lines of texts
+    #[arg(long, value_name = "FILE", help = r#"JSON lines: {"id","level","text"}, the texts of an id at every level"#)]
+    pub texts: PathBuf,
+    /// The levels from easy to hard [default: ele,int,adv or elementary,intermediate,advanced]
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    pub levels: Vec<String>,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

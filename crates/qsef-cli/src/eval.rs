@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     End,
-    args::{EvalPlan, Generate},
+    args::{EvalPlan, EvalReadability, Generate},
     models, screen,
 };
 
@@ -56,6 +56,30 @@ pub async fn plan(args: EvalPlan) -> Result<End> {
             report.tokens_per_plan,
         ));
     }
+    Ok(End::Done)
+}
+
+pub fn readability(args: EvalReadability) -> Result<End> {
+    let report = eval::readability::evaluate(&args.texts, &args.levels)?;
+    if args.json {
+        screen::json(&report)?;
+        return Ok(End::Done);
+    }
+    let mut text = format!("{} texts at {} levels", report.n, report.levels.len());
+    if report.incomplete > 0 {
+        text += &format!("; {} lack a level and are left out", report.incomplete);
+    }
+    text += &format!("\n\n{:18} {:>7}", "measure", "ordered");
+    for level in &report.levels {
+        text += &format!(" {level:>12}");
+    }
+    for measure in [&report.overall].into_iter().chain(&report.parts) {
+        text += &format!("\n{:18} {:>5.0} %", measure.name, 100.0 * measure.strictly_ordered);
+        for mean in &measure.means {
+            text += &format!(" {mean:>12.3}");
+        }
+    }
+    screen::print(&(text + "\n"));
     Ok(End::Done)
 }
 

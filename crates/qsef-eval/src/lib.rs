@@ -2,5 +2,6 @@
 
 mod jsonl;
 pub mod plan;
+pub mod readability;
 
 pub use jsonl::read_jsonl;

@@ -50,7 +50,7 @@ const DENSITY: f64 = 0.3;
 const STEPS: f64 = 0.1;
 
 parts! {
-    /// Lexical diversity: MTLD in words, half at 80. In `overall`.
+    /// Lexical diversity: MTLD in words, at most the length of the text, half at 80. In `overall`.
     lexical_diversity: DIVERSITY,
     /// Syntax: words per sentence, half at 20. In `overall`.
     sentence_length: SYNTAX / 5.0,
@@ -107,7 +107,7 @@ fn saturate(x: f64, half: f64) -> f64 {
     x / (x + half)
 }
 
-/// Measures a text in time linear in its length. One without words has complexity 0.
+/// Measures a text in time linear in its length. An empty one has complexity 0.
 pub fn complexity(text: &str) -> Complexity {
     let reading = Reading::new(text);
     let characters = reading.marks.characters.max(1) as f64;
