@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(report.overall.strictly_ordered, 0.5);
         let words = report.parts.iter().find(|m| m.name == "sentence_length").unwrap();
         let mean = |a: f64, b: f64| (a / (a + 20.0) + b / (b + 20.0)) / 2.0;
-        assert_eq!(words.means, [mean(3.0, 2.0), mean(7.0, 1.0), mean(13.0, 1.0)]);
+        assert_eq!(words.means, [mean(3.0, 2.0), mean(7.0, 1.0), mean(14.0, 1.0)]);
         // Two levels only, in the other order.
         let rows =
             "{\"id\":\"a\",\"level\":\"y\",\"text\":\"Go now.\"}\n{\"id\":\"a\",\"level\":\"x\",\"text\":\"Go.\"}";
