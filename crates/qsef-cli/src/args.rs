@@ -120,6 +120,8 @@ pub enum Eval {
     Plan(EvalPlan),
     /// How well the complexity of texts follows their reading levels
     Readability(EvalReadability),
+    /// How well requests are routed: quality and price of policies that choose one expert per request
+    Route(EvalRoute),
 }
 
 #[derive(Debug, Args)]
@@ -152,6 +154,33 @@ pub struct EvalReadability {
     /// The levels from easy to hard [default: ele,int,adv or elementary,intermediate,advanced]
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     pub levels: Vec<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct EvalRoute {
+    /// JSON lines to learn from
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = r#"JSON lines to learn from: {"query","scores":{id:0..1},"costs":{id:usd}?,"task"?}"#
+    )]
+    pub train: PathBuf,
+    /// JSON lines of the same form to test on
+    #[arg(long, value_name = "FILE")]
+    pub test: PathBuf,
+    /// Profiles and prices
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = r#"JSON lines of profiles: {"id","description","usd_per_mtok"?,"params_b"?,"parameters"?}"#
+    )]
+    pub experts: Option<PathBuf>,
+    /// Also measure the score without each of its terms
+    #[arg(long)]
+    pub ablation: bool,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     End,
-    args::{EvalPlan, EvalReadability, Generate},
+    args::{EvalPlan, EvalReadability, EvalRoute, Generate},
     models, screen,
 };
 
@@ -56,6 +56,46 @@ pub async fn plan(args: EvalPlan) -> Result<End> {
             report.tokens_per_plan,
         ));
     }
+    Ok(End::Done)
+}
+
+pub async fn route(args: EvalRoute) -> Result<End> {
+    let set = eval::route::read(&args.train, &args.test, args.experts.as_deref())?;
+    let models = models::all()?;
+    let embedder = models::or_cancelled(models.embedder(qsef::DEFAULT_EMBEDDER)).await?;
+    let bar = screen::steps();
+    let evaluating = eval::route::evaluate(&set, &embedder, args.ablation, |what, done, total| {
+        screen::step(&bar, what, done, total);
+    });
+    let report = models::or_cancelled(evaluating).await?;
+    screen::remove(&bar);
+    if args.json {
+        screen::json(&report)?;
+        return Ok(End::Done);
+    }
+    let mut text = format!("{} requests\n\n{:14} {:>8} {:>8} {:>8}\n", report.n, "policy", "quality", "$/Mtok", "gap");
+    for policy in &report.policies {
+        let share = policy.share_of_oracle_gap.map_or("–".into(), |s| format!("{:.0} %", 100.0 * s));
+        text += &format!("{:14} {:>8.3} {:>8.2} {share:>8}\n", policy.name, policy.quality, policy.usd_per_mtok);
+    }
+    let qsef = &report.qsef;
+    text += &format!(
+        "\nTE as a probability: Brier {:.4} (base rates {:.4}), calibration error {:.3}; a decision takes {:.0} µs\n",
+        qsef.brier, qsef.base_brier, qsef.ece, qsef.decision_us_p50
+    );
+    if let Some(apgr) = qsef.apgr {
+        let share = |cpt: Option<f64>| cpt.map_or("–".into(), |c| format!("{c:.0} %"));
+        text += &format!("APGR {apgr:.3}, CPT(50 %) {}, CPT(80 %) {}\n", share(qsef.cpt50), share(qsef.cpt80));
+    }
+    for (i, row) in report.ablation.iter().enumerate() {
+        if i == 0 {
+            text += &format!("\n{:14} {:>8} {:>8} {:>8} {:>8}\n", "without", "quality", "Brier", "ECE", "APGR");
+        }
+        let apgr = row.apgr.map_or("–".into(), |a| format!("{a:.3}"));
+        text +=
+            &format!("{:14} {:>8.3} {:>8.4} {:>8.3} {apgr:>8}\n", row.without.name(), row.quality, row.brier, row.ece);
+    }
+    screen::print(&text);
     Ok(End::Done)
 }
 

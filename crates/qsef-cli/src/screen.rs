@@ -80,6 +80,25 @@ pub fn spinner(what: &'static str) -> ProgressBar {
     bar
 }
 
+/// A bar over work in several steps, which [`step`] moves.
+pub fn steps() -> ProgressBar {
+    let template = "{spinner} {msg} {wide_bar} {human_pos}/{human_len} {eta}";
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = add(ProgressBar::new(0).with_style(style));
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+/// Shows what is being done, how much of it is done, and of how much.
+pub fn step(bar: &ProgressBar, what: &str, done: usize, total: usize) {
+    if bar.message() != what {
+        bar.set_message(what.to_owned());
+        bar.reset_eta();
+    }
+    bar.set_length(total as u64);
+    bar.set_position(done as u64);
+}
+
 /// A line on stderr.
 pub fn note(line: impl Display) {
     // Nothing can be done where stderr is closed.

@@ -1,7 +1,7 @@
 //! How well requests are planned: nodes and edges against gold graphs.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     path::Path,
     time::{Duration, Instant},
 };
@@ -10,20 +10,7 @@ use qsef_agent::{Assignment, Planned, Planner, Registry};
 use qsef_core::{AnyEmbedder, AnyExpert, AnyModel, Error, Expert, ExpertCall, ExpertProfile, Outcome, Plan, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::read_jsonl;
-
-/// A row of an experts file.
-#[derive(Debug, Clone, Deserialize)]
-struct ExpertRow {
-    id: String,
-    description: String,
-    #[serde(default)]
-    usd_per_mtok: f64,
-    #[serde(default)]
-    params_b: Option<f64>,
-    #[serde(default)]
-    parameters: Option<serde_json::Value>,
-}
+use crate::{read_jsonl, read_profiles};
 
 /// A request with its gold graph.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -53,24 +40,9 @@ impl Expert for Listed {
 /// Reads the experts of a benchmark.
 ///
 /// # Errors
-/// As [`read_jsonl`], and [`Error::File`] for an id that is there twice.
+/// As [`read_profiles`].
 pub fn read_experts(path: &Path) -> Result<Vec<AnyExpert>> {
-    let rows: Vec<(usize, ExpertRow)> = read_jsonl(path)?;
-    let mut first = BTreeMap::new();
-    for (line, row) in &rows {
-        if let Some(earlier) = first.insert(&row.id, line) {
-            let message = format!("`{}` is used twice: first on line {earlier}", row.id);
-            return Err(Error::File { path: path.into(), line: Some(*line), field: Some("id".into()), message });
-        }
-    }
-    let listed = rows.into_iter().map(|(_, row)| {
-        let mut profile = ExpertProfile::new(row.id, row.description);
-        profile.usd_per_mtok = row.usd_per_mtok;
-        profile.params_b = row.params_b;
-        profile.parameters = row.parameters;
-        AnyExpert::new(Listed(profile))
-    });
-    Ok(listed.collect())
+    Ok(read_profiles(path)?.into_iter().map(|profile| AnyExpert::new(Listed(profile))).collect())
 }
 
 /// Reads the cases of a benchmark, and checks that their nodes are experts.

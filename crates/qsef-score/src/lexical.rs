@@ -1,36 +1,104 @@
-//! Overlap of words between a task and the experts' profiles, weighted by how telling each word is.
+//! BM25 between a task and what each expert's profile says (paper, section 6.2.3): its description, the names and
+//! descriptions of its arguments, and its examples.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
-/// The profiles' terms with their document frequencies.
+/// Saturation of a term's frequency: BM25's usual value.
+const K1: f64 = 1.2;
+
+/// How much a profile's length counts: less than BM25's usual 0.75, since a profile with many examples is not less about
+/// each of them.
+const B: f64 = 0.3;
+
+/// Added to the weight of a task's terms, so that one rare word does not decide alone.
+const RESERVE: f64 = 2.0;
+
+/// The profiles' terms: for each term the profiles that have it, with its frequency there.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lexicon {
-    profiles: Vec<BTreeSet<String>>,
-    frequency: BTreeMap<String, usize>,
+    lengths: Vec<u32>,
+    postings: HashMap<String, Vec<(u32, u32)>>,
 }
 
 impl Lexicon {
-    pub fn add(&mut self, terms: BTreeSet<String>) {
-        for term in &terms {
-            *self.frequency.entry(term.clone()).or_default() += 1;
+    /// Adds a profile as the next document.
+    pub fn add(&mut self, terms: impl IntoIterator<Item = String>) {
+        let document = self.lengths.len() as u32;
+        let mut length = 0;
+        for term in terms {
+            length += 1;
+            let postings = self.postings.entry(term).or_default();
+            match postings.last_mut() {
+                Some((last, frequency)) if *last == document => *frequency += 1,
+                _ => postings.push((document, 1)),
+            }
         }
-        self.profiles.push(terms);
+        self.lengths.push(length);
     }
 
-    /// BM25's inverse document frequency; 0 for a term that no profile has.
-    fn idf(&self, term: &str) -> f64 {
-        let n = self.profiles.len() as f64;
-        self.frequency.get(term).map_or(0.0, |&df| (1.0 + (n - df as f64 + 0.5) / (df as f64 + 0.5)).ln())
+    /// Removes a document; those after it move up by one.
+    pub fn remove(&mut self, document: usize) {
+        if document >= self.lengths.len() {
+            return;
+        }
+        self.lengths.remove(document);
+        let document = document as u32;
+        self.postings.retain(|_, postings| {
+            postings.retain(|&(d, _)| d != document);
+            for (d, _) in postings.iter_mut().filter(|(d, _)| *d > document) {
+                *d -= 1;
+            }
+            !postings.is_empty()
+        });
     }
 
-    /// The share, in [0, 1), of the task's telling terms that each profile has. The constant in the denominator keeps
-    /// one rare word from deciding alone.
-    pub fn overlaps(&self, task: &BTreeSet<String>) -> Vec<f64> {
-        let weighted: Vec<(&String, f64)> = task.iter().map(|t| (t, self.idf(t))).filter(|(_, w)| *w > 0.0).collect();
-        let all = 2.0 + weighted.iter().map(|(_, w)| w).sum::<f64>();
-        self.profiles
-            .iter()
-            .map(|terms| weighted.iter().filter(|(t, _)| terms.contains(*t)).map(|(_, w)| w).sum::<f64>() / all)
-            .collect()
+    /// How much of the task's telling terms each profile has, in [0, 1): BM25, where a term that a profile of mean length
+    /// has once counts in full, over the weight of all the task's terms that any profile has.
+    pub fn coverage(&self, task: &BTreeSet<String>) -> Vec<f32> {
+        let count = self.lengths.len() as f64;
+        let mean = (self.lengths.iter().map(|&l| f64::from(l)).sum::<f64>() / count).max(1.0);
+        let mut sums = vec![0f32; self.lengths.len()];
+        let mut all = RESERVE;
+        for postings in task.iter().filter_map(|term| self.postings.get(term)) {
+            let df = postings.len() as f64;
+            let idf = (1.0 + (count - df + 0.5) / (df + 0.5)).ln();
+            all += idf;
+            for &(document, frequency) in postings {
+                let length = self.lengths.get(document as usize).copied().unwrap_or_default();
+                let (frequency, length) = (f64::from(frequency), f64::from(length));
+                let known = frequency * (K1 + 1.0) / (frequency + K1 * (1.0 - B + B * length / mean));
+                if let Some(sum) = sums.get_mut(document as usize) {
+                    *sum += (idf * known.min(1.0)) as f32;
+                }
+            }
+        }
+        for sum in &mut sums {
+            *sum /= all as f32;
+        }
+        sums
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::terms;
+
+    #[test]
+    fn telling_words_count_and_removal_leaves_no_trace() {
+        let mut lexicon = Lexicon::default();
+        for text in ["converts units of length", "translates texts", "counts units"] {
+            lexicon.add(terms(text));
+        }
+        let task = terms("convert 3 units");
+        let [a, b, c] = lexicon.coverage(&task)[..] else { panic!("three profiles") };
+        assert!(a > c && c > b && b == 0.0 && a < 1.0);
+        lexicon.remove(0);
+        let mut fresh = Lexicon::default();
+        fresh.add(terms("translates texts"));
+        fresh.add(terms("counts units"));
+        assert_eq!(lexicon.coverage(&task), fresh.coverage(&task));
+        lexicon.remove(7);
+        assert!(Lexicon::default().coverage(&task).is_empty());
     }
 }

@@ -22,10 +22,22 @@
 //! ```
 
 pub mod complexity;
-mod distance;
+pub mod distance;
+mod fit;
+mod history;
+mod index;
 mod lexical;
+mod matrix;
+mod score;
 mod scorer;
+mod task;
+mod terms;
 pub mod text;
 
-pub use distance::{cosine, embedding_distance};
-pub use scorer::{Score, Scorer, Task, Weights, anchor_texts, transmission_efficiency};
+pub use distance::{Metric, cosine};
+pub use fit::{Example, LearnOptions, Learned, brier, ece};
+pub use history::Outcome;
+pub use score::{Score, Share, transmission_efficiency};
+pub use scorer::{Ranked, Scorer};
+pub use task::{Task, anchor_texts};
+pub use terms::{Part, Term, Values, Weights};

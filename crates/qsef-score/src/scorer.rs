@@ -1,242 +1,381 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
 
 use qsef_core::ExpertProfile;
-use serde::{Deserialize, Serialize};
 
 use crate::{
-    complexity::complexity,
-    cosine, embedding_distance,
+    distance::{Concept, GraphWeights, Metric, SemanticGraph, Spread, graph_coverage, graph_distance},
+    history::{Estimate, History, Similar},
+    index::Index,
     lexical::Lexicon,
-    text::{head, terms, unquote, words},
+    matrix::{Matrix, dot, unit},
+    score::{Score, efficiency},
+    task::Task,
+    terms::{MOST_SURPRISAL, Term, Values, Weights},
+    text::terms,
 };
 
-/// The constants of the score. The defaults are priors for a system without history.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Weights {
-    /// Weight of semantic distance in the exponent, ≥ 0.
-    pub k1: f64,
-    /// Weight of cultural resistance in the exponent, ≥ 0.
-    pub k2: f64,
-    /// Share of data complexity in R.
-    pub data: f64,
-    /// Share of the expert's cognitive load in R.
-    pub model: f64,
-    /// Share of sparsity in R.
-    pub sparsity: f64,
-}
+/// Candidates that are scored in full where there are too many experts to score all.
+const CANDIDATES: usize = 64;
 
-impl Default for Weights {
-    fn default() -> Self {
-        Self { k1: 3.0, k2: 2.4, data: 0.1, model: 0.3, sparsity: 0.6 }
-    }
-}
+/// How much of the lexical coverage the whole task decides; its head decides the rest.
+const WHOLE: f64 = 0.6;
 
-/// `TE = exp(−(k1·D + k2·R))`, in (0, 1] for non-negative arguments (paper, section 6.2.4).
-pub fn transmission_efficiency(weights: &Weights, distance: f64, resistance: f64) -> f64 {
-    (-(weights.k1 * distance + weights.k2 * resistance)).exp().max(f64::MIN_POSITIVE)
-}
-
-/// A task as the scorer sees it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Task {
-    plain: String,
-    head: String,
-    terms: BTreeSet<String>,
-    head_terms: BTreeSet<String>,
-    complexity: f64,
-    coverage: BTreeMap<String, f64>,
-}
-
-impl Task {
-    /// Reads a task's text.
-    pub fn new(text: &str) -> Self {
-        let plain = unquote(text);
-        // A task that is little more than a quotation is judged by the quotation as well.
-        let plain = if words(&plain).len() < 3 { text.to_owned() } else { plain };
-        let head = head(text);
-        Self {
-            terms: terms(&plain),
-            head_terms: terms(&head),
-            complexity: complexity(text).overall(),
-            plain: plain.trim().to_owned(),
-            head,
-            coverage: BTreeMap::new(),
-        }
-    }
-
-    /// How many texts [`Task::texts`] gives.
-    pub const TEXTS: usize = 2;
-
-    /// Says how much of the task an expert covers by its own word, in [0, 1]; its profile's words may cover more.
-    pub fn cover(&mut self, expert: &str, share: f64) {
-        self.coverage.insert(expert.to_owned(), share.clamp(0.0, 1.0));
-    }
-
-    /// The texts whose vectors [`Scorer::score`] needs, in this order: the task without its quotations, and its head.
-    pub fn texts(&self) -> [String; Self::TEXTS] {
-        [self.plain.clone(), self.head.clone()]
-    }
-}
-
-/// The texts of a profile whose vectors [`Scorer::add`] needs, in this order: description, name, examples.
-pub fn anchor_texts(profile: &ExpertProfile) -> Vec<String> {
-    let name = profile.id.replace(['_', '-'], " ");
-    [profile.description.clone(), name].into_iter().chain(profile.examples.iter().cloned()).collect()
-}
-
-/// The efficiency of one expert for one task, with the parts that it comes from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Score {
-    /// The expert's id.
-    pub expert: String,
-    /// Transmission efficiency, in (0, 1].
-    pub te: f64,
-    /// Semantic distance D, in [0, 1].
-    pub distance: f64,
-    /// Cultural resistance R, in [0, 1].
-    pub resistance: f64,
-    /// `C_data`, in [0, 1]: complexity of the task.
-    pub data: f64,
-    /// `C_model`, in [0, 1]: that complexity for a model of this size; 0 for code.
-    pub model: f64,
-    /// `C_sparsity`, in [0, 1]: how few of the task's telling words the profile has, unless the expert itself says that
-    /// it covers the task.
-    pub sparsity: f64,
-}
-
-impl Score {
-    /// The score and its parts in a line.
-    pub fn explain(&self) -> String {
-        format!(
-            "TE {:.2} = exp(−(k1·D + k2·R)), D {:.2}, R {:.2} (data {:.2}, model {:.2}, sparsity {:.2})",
-            self.te, self.distance, self.resistance, self.data, self.model, self.sparsity
-        )
-    }
+/// Examples of an expert that a task is compared with, for `n` examples: more where there are many, so that one odd example
+/// does not decide.
+fn nearest(n: usize) -> usize {
+    ((n as f64).sqrt() / 2.0).round().max(1.0) as usize
 }
 
 #[derive(Debug, Clone)]
 struct Entry {
     id: String,
-    anchors: Vec<Vec<f32>>,
+    examples: Matrix,
+    /// `1 / (1 + b)` for a model of `b·10⁹` parameters: one of 1 bears half of a task's complexity, larger ones less. 0 for
+    /// code, which bears what it is for.
     load: f64,
+    concepts: Vec<Concept>,
+    /// Its number in the history.
+    number: Option<usize>,
 }
 
-/// Scores experts for tasks.
-#[derive(Debug, Clone)]
+/// Scores experts for tasks: the paper's efficiency quantifier (sections 4.5 and 6.4.2).
+#[derive(Clone)]
 pub struct Scorer {
     weights: Weights,
+    metric: Metric,
     entries: Vec<Entry>,
+    /// Half the sum of the unit vectors of description and name: its product with a task's is the mean of both cosines.
+    profiles: Matrix,
     lexicon: Lexicon,
+    index: OnceLock<Option<Index>>,
+    spread: Option<Spread>,
+    centres: Matrix,
+    graph: Option<(Arc<dyn SemanticGraph>, GraphWeights)>,
+    history: Option<History>,
+}
+
+impl std::fmt::Debug for Scorer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scorer").field("weights", &self.weights).field("experts", &self.entries.len()).finish()
+    }
+}
+
+/// An expert by its place in the scorer, with its efficiency.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ranked {
+    /// Its place: [`Scorer::id`] gives its id.
+    pub place: usize,
+    /// Transmission efficiency, in (0, 1].
+    pub te: f64,
+}
+
+/// What of a task is the same for all experts.
+pub(crate) struct Reading<'a> {
+    task: &'a Task,
+    query: Vec<f32>,
+    whitened: Option<Vec<f32>>,
+    whole: Vec<f32>,
+    head: Vec<f32>,
+    concepts: Vec<Concept>,
+    similar: Option<Similar<'a>>,
+}
+
+/// The terms of one expert, with the coefficients that are in force for it.
+pub(crate) struct Scored {
+    pub values: Values,
+    pub coefficients: Values,
+    pub seen: u32,
 }
 
 impl Scorer {
     /// A scorer without experts.
     pub fn new(weights: Weights) -> Self {
-        Self { weights, entries: Vec::new(), lexicon: Lexicon::default() }
+        Self {
+            weights,
+            metric: Metric::default(),
+            entries: Vec::new(),
+            profiles: Matrix::default(),
+            lexicon: Lexicon::default(),
+            index: OnceLock::new(),
+            spread: None,
+            centres: Matrix::default(),
+            graph: None,
+            history: None,
+        }
     }
 
-    /// Adds an expert with the vectors of its [`anchor_texts`].
+    /// Compares vectors by another metric than the cosine.
+    pub fn with_metric(mut self, metric: Metric) -> Self {
+        self.metric = metric;
+        self
+    }
+
+    /// Adds distance and coverage in a semantic graph, for experts that are added from now on.
+    pub fn with_graph(mut self, graph: Arc<dyn SemanticGraph>, weights: GraphWeights) -> Self {
+        self.graph = Some((graph, weights));
+        self
+    }
+
+    /// The coefficients.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// Replaces the coefficients.
+    pub fn set_weights(&mut self, weights: Weights) {
+        self.weights = weights;
+    }
+
+    /// Adds an expert with the vectors of its [`crate::anchor_texts`]. No other expert's terms need new training. An id
+    /// that is there already is replaced.
     pub fn add(&mut self, profile: &ExpertProfile, anchors: Vec<Vec<f32>>) {
-        let mut text = anchor_texts(profile).join("\n");
-        // Serialised, the names and descriptions of its arguments keep their words.
-        text.extend(profile.parameters.iter().map(|p| format!("\n{p}")));
-        self.lexicon.add(terms(&text));
-        // A model of 1·10⁹ parameters bears half of a task's complexity, larger ones less; code bears what it is for.
+        self.remove(&profile.id);
+        let dimensions = anchors.first().map_or(0, Vec::len);
+        if self.entries.is_empty() {
+            self.profiles = Matrix::new(dimensions);
+            self.centres = Matrix::new(dimensions);
+        }
+        let mut anchors = anchors.into_iter().map(|v| unit(&v));
+        let description = anchors.next().unwrap_or_default();
+        let name = anchors.next().unwrap_or_else(|| description.clone());
+        let mut examples = Matrix::new(dimensions);
+        anchors.for_each(|example| examples.push(example));
+        self.profiles.push(description.iter().zip(&name).map(|(a, b)| (a + b) / 2.0));
+        let centre = self.spread.as_ref().map(|s| s.centre(&examples)).unwrap_or_default();
+        self.centres.push(centre);
+        let text = lexical_text(profile);
+        self.lexicon.add(counted_terms(&text));
+        let concepts = self.graph.as_ref().map(|(g, _)| g.concepts(&text)).unwrap_or_default();
+        let number = self.history.as_ref().and_then(|h| h.number(&profile.id));
         let load = profile.params_b.map_or(0.0, |b| 1.0 / (1.0 + b.max(0.0)));
-        self.entries.push(Entry { id: profile.id.clone(), anchors, load });
+        self.entries.push(Entry { id: profile.id.clone(), examples, load, concepts, number });
+        let place = self.entries.len() - 1;
+        match self.index.get_mut() {
+            Some(Some(index)) => index.insert(place as u32, self.profiles.row(place)),
+            _ => self.index = OnceLock::new(),
+        }
     }
 
-    /// Scores every expert, best first; ties in the order of their ids. `vectors` are those of [`Task::texts`].
+    /// Removes an expert; false where there is none of that id.
+    pub fn remove(&mut self, id: &str) -> bool {
+        let Some(place) = self.entries.iter().position(|e| e.id == id) else { return false };
+        self.entries.remove(place);
+        self.profiles.remove(place);
+        self.centres.remove(place);
+        self.lexicon.remove(place);
+        self.index = OnceLock::new();
+        true
+    }
+
+    /// The id of the expert at a place.
+    pub fn id(&self, place: usize) -> Option<&str> {
+        self.entries.get(place).map(|e| e.id.as_str())
+    }
+
+    /// Number of experts.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no expert.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Learns how much the examples of one expert differ among themselves, and adds the distance to the centre of the
+    /// examples in these units. It takes as many examples in all as the vectors have dimensions; false where there are
+    /// too few. Experts that are added later use the same units.
+    pub fn learn_spread(&mut self) -> bool {
+        let groups: Vec<&Matrix> = self.entries.iter().map(|e| &e.examples).collect();
+        self.spread = Spread::learn(&groups, self.profiles.columns());
+        let mut centres = Matrix::new(self.profiles.columns());
+        for entry in &self.entries {
+            centres.push(self.spread.as_ref().map(|s| s.centre(&entry.examples)).unwrap_or_default());
+        }
+        self.centres = centres;
+        self.spread.is_some()
+    }
+
+    pub(crate) fn set_history(&mut self, history: Option<History>) {
+        for entry in &mut self.entries {
+            entry.number = history.as_ref().and_then(|h| h.number(&entry.id));
+        }
+        self.history = history;
+    }
+
+    /// Tasks of the past that the scorer knows.
+    pub fn history(&self) -> usize {
+        self.history.as_ref().map_or(0, History::tasks)
+    }
+
+    pub(crate) fn place(&self, id: &str) -> Option<usize> {
+        self.entries.iter().position(|e| e.id == id)
+    }
+
+    /// Reads what is the same for all experts. `vectors` are those of [`Task::texts`]; missing ones count as unrelated to
+    /// everything.
+    pub(crate) fn read<'a>(&'a self, task: &'a Task, vectors: &[Vec<f32>]) -> Reading<'a> {
+        // What is asked for, apart from what it is to be done to: the task without its quotations, and its head.
+        let asked = vectors.get(1..).unwrap_or_default();
+        let mut query = vec![0f32; self.profiles.columns()];
+        for vector in asked {
+            query.iter_mut().zip(unit(vector)).for_each(|(q, x)| *q += x / asked.len() as f32);
+        }
+        Reading {
+            task,
+            whitened: self.spread.as_ref().map(|s| s.apply(&query)),
+            whole: self.lexicon.coverage(&task.terms),
+            head: self.lexicon.coverage(&task.head_terms),
+            concepts: self.graph.as_ref().map(|(g, _)| g.concepts(&task.texts().join("\n"))).unwrap_or_default(),
+            similar: self.history.as_ref().zip(vectors.first()).map(|(h, v)| h.similar(v, task.complexity())),
+            query,
+        }
+    }
+
+    /// The terms of the profile for one expert. A part of `D` that is missing takes the mean of the others, and missing
+    /// concepts the value of the words: their weight goes to what is there.
+    fn profile_terms(&self, reading: &Reading<'_>, place: usize, entry: &Entry) -> Values {
+        let metric = |cosine: f32| self.metric.distance(f64::from(cosine));
+        let description = metric(dot(self.profiles.row(place), &reading.query));
+        let examples = (entry.examples.len() > 0).then(|| metric(mean_of_nearest(&entry.examples, &reading.query)));
+        let centre = reading
+            .whitened
+            .as_ref()
+            .filter(|_| entry.examples.len() > 0)
+            .map(|w| metric(dot(self.centres.row(place), w)));
+        let graph = self
+            .graph
+            .as_ref()
+            .and_then(|(g, weights)| graph_distance(g.as_ref(), weights, &reading.concepts, &entry.concepts));
+        let present = || [Some(description), examples, centre, graph].into_iter().flatten();
+        let mean = present().sum::<f64>() / present().count().max(1) as f64;
+        let words = |shares: &[f32]| shares.get(place).copied().map_or(0.0, f64::from);
+        let known = WHOLE * words(&reading.whole) + (1.0 - WHOLE) * words(&reading.head);
+        let lexical = 1.0 - known.max(reading.task.covered(&entry.id)).clamp(0.0, 1.0);
+        let data = reading.task.complexity().overall();
+        Values::from_iter([
+            (Term::Description, description),
+            (Term::Examples, examples.unwrap_or(mean)),
+            (Term::Centre, centre.unwrap_or(mean)),
+            (Term::Graph, graph.unwrap_or(mean)),
+            (Term::Data, data),
+            (Term::Size, data * entry.load),
+            (Term::Lexical, lexical),
+            (Term::Concepts, graph_coverage(&reading.concepts, &entry.concepts).map_or(lexical, |c| 1.0 - c)),
+        ])
+    }
+
+    /// All terms of one expert.
+    pub(crate) fn scored(&self, reading: &Reading<'_>, place: usize) -> Option<Scored> {
+        let entry = self.entries.get(place)?;
+        let mut values = self.profile_terms(reading, place, entry);
+        let Some(similar) = &reading.similar else {
+            return Some(Scored { values, coefficients: self.weights.profile, seen: 0 });
+        };
+        let promise = efficiency(self.weights.profile.dot(&values));
+        let history = self.weights.history;
+        if entry.number.is_none() {
+            // Nothing is known of it: what would come from the history comes from the profile.
+            let by_history = (history.get(Term::Neighbours) + history.get(Term::Trend)) / MOST_SURPRISAL;
+            let coefficients = Term::ALL.into_iter().map(|t| match t {
+                Term::Neighbours | Term::Trend => (t, 0.0),
+                _ => (t, history.get(t) + by_history * self.weights.profile.get(t)),
+            });
+            values.set(Term::Coverage, 1.0);
+            return Some(Scored { values, coefficients: coefficients.collect(), seen: 0 });
+        }
+        let estimate = similar.estimate(entry.number, promise);
+        history_terms(&mut values, &estimate);
+        Some(Scored { values, coefficients: history, seen: estimate.count })
+    }
+
+    /// The places worth scoring.
+    fn candidates(&self, reading: &Reading<'_>) -> Vec<usize> {
+        let Some(index) = self.index.get_or_init(|| Index::build(&self.profiles)) else {
+            return (0..self.entries.len()).collect();
+        };
+        let product = |place: usize| dot(self.profiles.row(place), &reading.query);
+        let near = index.candidates(&reading.query, CANDIDATES).into_iter().map(|p| (product(p as usize), p as usize));
+        let words = (0..).zip(&reading.head).filter(|(_, share)| **share > 0.0).map(|(p, share)| (*share, p));
+        let mut places = best(near.collect(), CANDIDATES);
+        places.extend(best(words.collect(), CANDIDATES));
+        places.extend(reading.task.covering().filter_map(|id| self.place(id)));
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
+
+    /// Every expert's efficiency, best first, ties in the order of their ids. Where there are more than about a thousand
+    /// experts, only those whose profiles are near the task, or share its words, are scored.
+    pub fn rank(&self, task: &Task, vectors: &[Vec<f32>]) -> Vec<Ranked> {
+        let reading = self.read(task, vectors);
+        let mut ranked: Vec<Ranked> = self
+            .candidates(&reading)
+            .into_iter()
+            .filter_map(|place| {
+                let scored = self.scored(&reading, place)?;
+                Some(Ranked { place, te: efficiency(scored.coefficients.dot(&scored.values)) })
+            })
+            .collect();
+        ranked.sort_by(|a, b| b.te.total_cmp(&a.te).then_with(|| self.id(a.place).cmp(&self.id(b.place))));
+        ranked
+    }
+
+    /// Scores every expert, best first, as [`Self::rank`] does, with the parts of each score. `vectors` are those of
+    /// [`Task::texts`].
     pub fn score(&self, task: &Task, vectors: &[Vec<f32>]) -> Vec<Score> {
-        let whole = self.lexicon.overlaps(&task.terms);
-        let head = self.lexicon.overlaps(&task.head_terms);
+        let reading = self.read(task, vectors);
         let mut scores: Vec<Score> = self
-            .entries
-            .iter()
-            .zip(whole.iter().zip(&head))
-            .map(|(entry, (whole, head))| {
-                let own_word = task.coverage.get(&entry.id).copied().unwrap_or(0.0);
-                self.score_one(entry, task, vectors, 1.0 - own_word.max(0.6 * whole + 0.4 * head))
+            .candidates(&reading)
+            .into_iter()
+            .filter_map(|place| {
+                let Scored { values, coefficients, seen } = self.scored(&reading, place)?;
+                Some(Score::new(self.id(place)?, &values, &coefficients, seen))
             })
             .collect();
         scores.sort_by(|a, b| b.te.total_cmp(&a.te).then_with(|| a.expert.cmp(&b.expert)));
         scores
     }
-
-    fn score_one(&self, entry: &Entry, task: &Task, vectors: &[Vec<f32>], sparsity: f64) -> Score {
-        let similarity =
-            vectors.iter().map(|v| similarity(v, &entry.anchors)).sum::<f64>() / vectors.len().max(1) as f64;
-        let distance = embedding_distance(similarity);
-        let (data, model) = (task.complexity, task.complexity * entry.load);
-        let w = &self.weights;
-        let resistance = w.data * data + w.model * model + w.sparsity * sparsity;
-        let te = transmission_efficiency(w, distance, resistance);
-        Score { expert: entry.id.clone(), te, distance, resistance, data, model, sparsity }
-    }
 }
 
-/// Similarity of a vector to a profile: the mean of description and name, and half of the nearest example where there
-/// are examples.
-fn similarity(vector: &[f32], anchors: &[Vec<f32>]) -> f64 {
-    let mut cosines = anchors.iter().map(|a| cosine(vector, a));
-    let description = cosines.next().unwrap_or(0.0);
-    let name = cosines.next().unwrap_or(description);
-    let profile = (description + name) / 2.0;
-    match cosines.reduce(f64::max) {
-        Some(example) => (profile + example) / 2.0,
-        None => profile,
-    }
+/// The terms that an estimate of the history gives.
+pub(crate) fn history_terms(values: &mut Values, estimate: &Estimate) {
+    let surprisal = |p: f64| (-p.ln() / MOST_SURPRISAL).clamp(0.0, 1.0);
+    values.set(Term::Neighbours, surprisal(estimate.neighbours));
+    values.set(Term::Trend, surprisal(estimate.trend));
+    values.set(Term::Coverage, 5.0 / (5.0 + f64::from(estimate.count)));
+    values.set(Term::Latency, estimate.seconds.map_or(0.0, |s| s / (s + 10.0)));
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn te_is_a_probability_and_falls_with_distance_and_resistance(
-            d in 0.0..=1.0f64, r in 0.0..=1.0f64, more in 0.001..0.5f64,
-        ) {
-            let w = Weights::default();
-            let te = transmission_efficiency(&w, d, r);
-            prop_assert!(te > 0.0 && te <= 1.0);
-            prop_assert!(transmission_efficiency(&w, d + more, r) < te);
-            prop_assert!(transmission_efficiency(&w, d, r + more) < te);
-        }
-
-        #[test]
-        fn order_of_experts_does_not_matter(text in "\\PC{0,80}", seed in prop::collection::vec(-1.0f32..1.0, 12)) {
-            let profiles = ["alpha", "beta", "gamma"].map(|id| ExpertProfile::new(id, format!("does {id} things")));
-            let task = Task::new(&text);
-            let vectors = vec![seed[..4].to_vec(), seed[4..8].to_vec()];
-            let build = |order: [usize; 3]| {
-                let mut scorer = Scorer::new(Weights::default());
-                for i in order {
-                    scorer.add(&profiles[i], vec![seed[i..i + 4].to_vec(), seed[i + 1..i + 5].to_vec()]);
-                }
-                scorer.score(&task, &vectors)
-            };
-            prop_assert_eq!(build([0, 1, 2]), build([2, 0, 1]));
-        }
+/// The mean product with the nearest few examples.
+fn mean_of_nearest(examples: &Matrix, query: &[f32]) -> f32 {
+    let wanted = nearest(examples.len());
+    if wanted == 1 {
+        return examples.rows().map(|row| dot(row, query)).fold(f32::NEG_INFINITY, f32::max);
     }
+    let mut products = examples.times(query);
+    products.select_nth_unstable_by(wanted - 1, |a, b| b.total_cmp(a));
+    products.iter().take(wanted).sum::<f32>() / wanted as f32
+}
 
-    #[test]
-    fn no_experts_and_broken_vectors_are_harmless() {
-        let mut scorer = Scorer::new(Weights::default());
-        assert!(scorer.score(&Task::new(""), &[]).is_empty());
-        scorer.add(&ExpertProfile::new("only", ""), vec![vec![f32::NAN; 3]]);
-        let scores = scorer.score(&Task::new("x"), &[vec![0.0; 3]]);
-        assert!(scores[0].te > 0.0 && scores[0].te <= 1.0);
+/// The places with the largest values.
+fn best(mut values: Vec<(f32, usize)>, wanted: usize) -> Vec<usize> {
+    if values.len() > wanted {
+        values.select_nth_unstable_by(wanted, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        values.truncate(wanted);
     }
+    values.into_iter().map(|(_, place)| place).collect()
+}
 
-    #[test]
-    fn words_of_the_arguments_count() {
-        let mut scorer = Scorer::new(Weights::default());
-        let mut post = ExpertProfile::new("post", "Publishes a text");
-        post.parameters = Some(serde_json::json!({"network": {"description": "e.g. Mastodon"}}));
-        scorer.add(&ExpertProfile::new("file", "Publishes a text"), vec![]);
-        scorer.add(&post, vec![]);
-        assert_eq!(scorer.score(&Task::new("put this on Mastodon"), &[])[0].expert, "post");
-    }
+/// What a profile says, as far as its words count.
+fn lexical_text(profile: &ExpertProfile) -> String {
+    let mut text = crate::anchor_texts(profile).join("\n");
+    // Serialised, the names and descriptions of its arguments keep their words.
+    text.extend(profile.parameters.iter().map(|p| format!("\n{p}")));
+    text
+}
+
+/// The terms of each line, so that a term that several examples have counts for each.
+fn counted_terms(text: &str) -> Vec<String> {
+    text.lines().flat_map(terms).collect()
 }

@@ -61,8 +61,16 @@ impl CandleEmbedder {
             })
             .collect();
         let mut rows: Vec<(usize, Vec<u32>)> = ids?.into_iter().enumerate().collect();
-        // Neighbours of like length waste little padding.
-        rows.sort_by_key(|(_, ids)| ids.len());
+        // Neighbours of like length waste little padding, and equal texts are encoded once.
+        rows.sort_by(|a, b| a.1.len().cmp(&b.1.len()).then_with(|| a.1.cmp(&b.1)));
+        let mut equal = Vec::new();
+        rows.dedup_by(|later, first| {
+            let same = later.1 == first.1;
+            if same {
+                equal.push((later.0, first.0));
+            }
+            same
+        });
         let mut vectors = vec![Vec::new(); texts.len()];
         let mut rest = rows.as_slice();
         while let Some((_, first)) = rest.first() {
@@ -79,6 +87,12 @@ impl CandleEmbedder {
                 }
             }
             rest = after;
+        }
+        for (later, first) in equal {
+            let vector = vectors.get(first).cloned();
+            if let (Some(slot), Some(vector)) = (vectors.get_mut(later), vector) {
+                *slot = vector;
+            }
         }
         Ok(vectors)
     }

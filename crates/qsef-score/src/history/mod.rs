@@ -1,0 +1,174 @@
+//! What experts did before, and what that says of a new task: the empirical part of `C_model` (paper, section 6.2.2).
+//!
+//! Two estimates of an expert's success, each shrunk to its mean, and that to what its profile promises (its TE without
+//! history): the rate over the most similar tasks, and a linear trend over what a task is about and how complex it is.
+//! The first needs many outcomes and is right about detail; the second is right with few.
+
+mod neighbours;
+mod space;
+mod trend;
+
+use std::collections::HashMap;
+
+use neighbours::{Neighbours, Seen, Sums};
+use serde::{Deserialize, Serialize};
+use space::Space;
+use trend::{Observations, Trend};
+
+use crate::complexity::Complexity;
+
+/// Outcomes that a profile's promise is worth against the expert's mean.
+const PROMISE: f64 = 5.0;
+
+/// Outcomes that an expert's mean is worth against the rate in a neighbourhood.
+const MEAN: f64 = 2.0;
+
+/// How an expert did at a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The expert's id.
+    pub expert: String,
+    /// How well, from 0, a failure, to 1.
+    pub success: f64,
+    /// What the evidence is worth against that of a person's judgement, 1; older evidence may count for less.
+    pub weight: f64,
+    /// How long it took, in seconds, where that is known.
+    pub seconds: Option<f64>,
+}
+
+impl Outcome {
+    /// An outcome that counts in full.
+    pub fn new(expert: impl Into<String>, success: f64) -> Self {
+        Self { expert: expert.into(), success, weight: 1.0, seconds: None }
+    }
+
+    fn seen(&self, expert: usize) -> Option<Seen> {
+        let usable = self.success.is_finite() && self.weight.is_finite() && self.weight > 0.0;
+        usable.then(|| Seen {
+            expert: expert as u32,
+            success: self.success.clamp(0.0, 1.0) as f32,
+            weight: self.weight as f32,
+            seconds: self.seconds.filter(|s| *s >= 0.0).map_or(f32::NAN, |s| s as f32),
+        })
+    }
+}
+
+/// A task of the past as the history needs it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Past<'a> {
+    pub vector: &'a [f32],
+    pub complexity: &'a Complexity,
+    pub outcomes: &'a [Outcome],
+}
+
+/// The coordinates of tasks, without outcomes: it can be shared between histories of parts of the same tasks.
+#[derive(Debug, Clone)]
+pub(crate) struct Map(Space);
+
+impl Map {
+    pub fn learn(tasks: &[Past<'_>]) -> Self {
+        Self(Space::learn(tasks.iter().map(|t| (t.vector, t.complexity))))
+    }
+}
+
+/// The outcomes of past tasks.
+#[derive(Debug, Clone)]
+pub(crate) struct History {
+    space: Space,
+    numbers: HashMap<String, usize>,
+    totals: Vec<Sums>,
+    neighbours: Neighbours,
+    trend: Trend,
+}
+
+/// What the history says of one expert at one task.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Estimate {
+    /// Probability of success from similar tasks, in [0.01, 0.999].
+    pub neighbours: f64,
+    /// Probability of success from the trend, in [0.01, 0.999].
+    pub trend: f64,
+    /// Its outcomes at similar tasks.
+    pub count: u32,
+    /// Seconds that it takes, where that is known.
+    pub seconds: Option<f64>,
+}
+
+/// What the history says of a task.
+pub(crate) struct Similar<'a> {
+    history: &'a History,
+    sums: Vec<Sums>,
+    features: Vec<f32>,
+}
+
+impl History {
+    /// Learns from tasks. Outcomes whose numbers are not finite, or that have no weight, are left out.
+    pub fn learn(map: &Map, tasks: &[Past<'_>]) -> Self {
+        let space = map.0.clone();
+        let mut numbers: HashMap<String, usize> = HashMap::new();
+        let mut totals: Vec<Sums> = Vec::new();
+        let mut neighbours = Neighbours::new(space.coordinates());
+        let mut placed = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            let mut outcomes = Vec::with_capacity(task.outcomes.len());
+            for outcome in task.outcomes {
+                let next = numbers.len();
+                let number = *numbers.entry(outcome.expert.clone()).or_insert(next);
+                totals.resize(numbers.len(), Sums::default());
+                if let (Some(seen), Some(total)) = (outcome.seen(number), totals.get_mut(number)) {
+                    total.add(&seen);
+                    outcomes.push(seen);
+                }
+            }
+            let place = space.place(task.vector, task.complexity);
+            neighbours.add(&place.coordinates, outcomes.iter().copied());
+            placed.push((place.features, outcomes));
+        }
+        neighbours.build_index();
+        let mut observations: Vec<Observations> = totals.iter().map(|_| Observations::new(space.features())).collect();
+        for (features, outcomes) in &placed {
+            for seen in outcomes {
+                let expert = seen.expert as usize;
+                if let (Some(total), Some(observations)) = (totals.get(expert), observations.get_mut(expert)) {
+                    let mean = total.success / total.weight;
+                    observations.add(features, f64::from(seen.success) - mean, f64::from(seen.weight));
+                }
+            }
+        }
+        let trend = Trend::learn(&observations, space.features());
+        Self { space, numbers, totals, neighbours, trend }
+    }
+
+    /// The number of an expert in [`Similar::estimate`]; none where nothing is known of it.
+    pub fn number(&self, expert: &str) -> Option<usize> {
+        self.numbers.get(expert).copied()
+    }
+
+    /// How many tasks are known.
+    pub fn tasks(&self) -> usize {
+        self.neighbours.tasks()
+    }
+
+    /// Looks up a task.
+    pub fn similar(&self, vector: &[f32], complexity: &Complexity) -> Similar<'_> {
+        let place = self.space.place(vector, complexity);
+        let sums = self.neighbours.near(&place.coordinates, self.numbers.len());
+        Similar { history: self, sums, features: place.features }
+    }
+}
+
+impl Similar<'_> {
+    /// What is to be expected of an expert whose profile promises `promise`, its TE without history.
+    pub fn estimate(&self, expert: Option<usize>, promise: f64) -> Estimate {
+        let likely = |p: f64| p.clamp(0.01, 0.999);
+        let known = expert.and_then(|e| Some((e, self.history.totals.get(e)?, self.sums.get(e)?)));
+        let Some((expert, total, near)) = known else {
+            return Estimate { neighbours: likely(promise), trend: likely(promise), count: 0, seconds: None };
+        };
+        let mean = (total.success + PROMISE * promise) / (total.weight + PROMISE);
+        let rate = (near.success + MEAN * mean) / (near.weight + MEAN);
+        let trend = mean + self.history.trend.above_mean(expert, &self.features);
+        let seconds = [near, total].into_iter().find(|s| s.timed > 0).map(|s| s.seconds / f64::from(s.timed));
+        Estimate { neighbours: likely(rate), trend: likely(trend), count: near.count, seconds }
+    }
+}

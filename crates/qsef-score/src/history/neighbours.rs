@@ -1,0 +1,122 @@
+//! How experts did at the most similar tasks.
+
+use crate::{
+    index::Index,
+    matrix::{Matrix, dot},
+};
+
+/// Outcomes per expert that a neighbourhood should hold: enough for a rate, few enough to be similar.
+const OUTCOMES: usize = 50;
+
+/// Tasks of a neighbourhood per task of the history, at most: with little history, the near half of it is not similar.
+const SHARE: usize = 8;
+
+/// How many tasks a neighbourhood may take beyond [`OUTCOMES`] where each has only some of the experts.
+const SPARSE: usize = 8;
+
+/// One expert's outcome in a task.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub expert: u32,
+    pub success: f32,
+    pub weight: f32,
+    /// NaN where it is not known.
+    pub seconds: f32,
+}
+
+/// Sums over an expert's outcomes in a neighbourhood.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Sums {
+    pub weight: f64,
+    pub success: f64,
+    pub count: u32,
+    pub seconds: f64,
+    pub timed: u32,
+}
+
+impl Sums {
+    pub fn add(&mut self, seen: &Seen) {
+        self.weight += f64::from(seen.weight);
+        self.success += f64::from(seen.weight * seen.success);
+        self.count += 1;
+        if seen.seconds.is_finite() {
+            self.seconds += f64::from(seen.seconds);
+            self.timed += 1;
+        }
+    }
+}
+
+/// Past tasks by place, with their outcomes.
+#[derive(Debug, Clone)]
+pub(super) struct Neighbours {
+    places: Matrix,
+    /// Half the squared length of each place.
+    halves: Vec<f32>,
+    /// Where the outcomes of each task end in `seen`.
+    ends: Vec<u32>,
+    seen: Vec<Seen>,
+    index: Option<Index>,
+}
+
+impl Neighbours {
+    pub fn new(coordinates: usize) -> Self {
+        Self { places: Matrix::new(coordinates), halves: Vec::new(), ends: Vec::new(), seen: Vec::new(), index: None }
+    }
+
+    pub fn add(&mut self, coordinates: &[f32], outcomes: impl IntoIterator<Item = Seen>) {
+        self.places.push(coordinates.iter().copied());
+        self.halves.push(dot(coordinates, coordinates) / 2.0);
+        self.seen.extend(outcomes);
+        self.ends.push(self.seen.len() as u32);
+        self.index = None;
+    }
+
+    /// Makes look-ups quick where there are many tasks; to be called after the last [`Self::add`].
+    pub fn build_index(&mut self) {
+        self.index = Index::build(&self.places);
+    }
+
+    pub fn tasks(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn outcomes(&self, task: usize) -> &[Seen] {
+        let start = task.checked_sub(1).and_then(|t| self.ends.get(t)).copied().unwrap_or(0);
+        let end = self.ends.get(task).copied().unwrap_or(start);
+        self.seen.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    /// Tasks in a neighbourhood.
+    fn size(&self, experts: usize) -> usize {
+        let outcomes = OUTCOMES.min((self.tasks() / SHARE).max(5));
+        let sparse = (self.tasks() * experts).div_ceil(self.seen.len().max(1)).clamp(1, SPARSE);
+        (outcomes * sparse).min(self.tasks())
+    }
+
+    /// The sums of each of `experts` experts over the tasks nearest to a place.
+    pub fn near(&self, coordinates: &[f32], experts: usize) -> Vec<Sums> {
+        let wanted = self.size(experts);
+        // The nearest have the largest product less half the squared length.
+        let mut order: Vec<(f32, u32)> = match &self.index {
+            Some(index) => {
+                let near = index.candidates(coordinates, wanted).into_iter();
+                let half = |t: u32| self.halves.get(t as usize).copied().unwrap_or_default();
+                near.map(|t| (dot(self.places.row(t as usize), coordinates) - half(t), t)).collect()
+            }
+            None => {
+                let rows = self.places.rows().zip(&self.halves).zip(0..);
+                rows.map(|((row, half), t)| (dot(row, coordinates) - half, t)).collect()
+            }
+        };
+        if wanted < order.len() {
+            order.select_nth_unstable_by(wanted, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        }
+        let mut sums = vec![Sums::default(); experts];
+        for seen in order.iter().take(wanted).flat_map(|&(_, task)| self.outcomes(task as usize)) {
+            if let Some(sum) = sums.get_mut(seen.expert as usize) {
+                sum.add(seen);
+            }
+        }
+        sums
+    }
+}

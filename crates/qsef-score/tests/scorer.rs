@@ -1,0 +1,194 @@
+//! The score as an application sees it.
+
+use proptest::prelude::*;
+use qsef_core::ExpertProfile;
+use qsef_score::{Example, LearnOptions, Outcome, Score, Scorer, Task, Weights, anchor_texts, transmission_efficiency};
+
+/// A vector of letter counts: texts with the same letters are near.
+fn embed(text: &str) -> Vec<f32> {
+    let mut counts = vec![0.1f32; 26];
+    for c in text.bytes().filter(u8::is_ascii_alphabetic) {
+        counts[usize::from(c.to_ascii_lowercase() - b'a')] += 1.0;
+    }
+    counts
+}
+
+fn scorer(profiles: &[ExpertProfile]) -> Scorer {
+    let mut scorer = Scorer::new(Weights::default());
+    for profile in profiles {
+        scorer.add(profile, anchor_texts(profile).iter().map(|t| embed(t)).collect());
+    }
+    scorer
+}
+
+fn read(text: &str) -> (Task, Vec<Vec<f32>>) {
+    let task = Task::new(text);
+    let vectors = task.texts().iter().map(|t| embed(t)).collect();
+    (task, vectors)
+}
+
+fn score(scorer: &Scorer, text: &str) -> Vec<Score> {
+    let (task, vectors) = read(text);
+    scorer.score(&task, &vectors)
+}
+
+fn example(text: &str, outcomes: &[(&str, f64)]) -> Example {
+    let (task, vectors) = read(text);
+    Example { task, vectors, outcomes: outcomes.iter().map(|(id, y)| Outcome::new(*id, *y)).collect() }
+}
+
+/// Experts whose success depends on what the task is about, and tasks of two kinds.
+fn specialists() -> (Scorer, Vec<Example>) {
+    let scorer = scorer(&[ExpertProfile::new("first", "a model"), ExpertProfile::new("second", "a model")]);
+    let examples = (0..120).map(|i| match i % 2 {
+        0 => example(&format!("zzz qqq {i} zzz"), &[("first", 1.0), ("second", 0.0)]),
+        _ => example(&format!("aaa eee {i} aaa"), &[("first", 0.0), ("second", 1.0)]),
+    });
+    let examples = examples.collect();
+    (scorer, examples)
+}
+
+proptest! {
+    #[test]
+    fn te_is_a_probability_and_falls_with_distance_and_resistance(
+        d in 0.0..=1.0f64, r in 0.0..=1.0f64, more in 0.001..0.5f64,
+    ) {
+        let te = |d, r| transmission_efficiency(3.0, d, 2.4, r);
+        prop_assert!(te(d, r) > 0.0 && te(d, r) <= 1.0);
+        prop_assert!(te(d + more, r) < te(d, r));
+        prop_assert!(te(d, r + more) < te(d, r));
+    }
+
+    #[test]
+    fn every_score_comes_apart_into_its_terms(text in "\\PC{0,80}", learned in any::<bool>()) {
+        let (mut scorer, examples) = specialists();
+        if learned {
+            scorer.learn(&examples, &LearnOptions::default()).unwrap();
+        }
+        let newcomer = ExpertProfile::new("new", "just came").examples(["zzz"]);
+        scorer.add(&newcomer, anchor_texts(&newcomer).iter().map(|t| embed(t)).collect());
+        for s in score(&scorer, &text) {
+            prop_assert!(s.te > 0.0 && s.te <= 1.0);
+            let exponent: f64 = s.terms.iter().map(|t| t.weight * t.value).sum();
+            prop_assert!((s.te - (-exponent).exp()).abs() < 1e-9);
+            let formula = transmission_efficiency(s.k1, s.distance, s.k2, s.resistance);
+            prop_assert!((s.te - formula).abs() < 1e-9, "{s:?}");
+            for t in &s.terms {
+                prop_assert!((0.0..=1.0).contains(&t.value) && t.weight > 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_experts_does_not_matter(text in "\\PC{0,80}", order in Just([0usize, 1, 2]).prop_shuffle()) {
+        let profiles = ["alpha", "beta", "gamma"].map(|id| ExpertProfile::new(id, format!("does {id} things")));
+        let ordered = scorer(&profiles);
+        let shuffled = scorer(&order.map(|i| profiles[i].clone()));
+        prop_assert_eq!(score(&ordered, &text), score(&shuffled, &text));
+    }
+
+    #[test]
+    fn broken_vectors_are_unrelated_to_everything(
+        values in prop::collection::vec(prop_oneof![Just(f32::NAN), Just(f32::INFINITY), Just(0.0), -1.0f32..1.0], 0..9),
+    ) {
+        let mut scorer = Scorer::new(Weights::default());
+        scorer.add(&ExpertProfile::new("a", "b"), vec![values.clone(), vec![1.0; 3]]);
+        scorer.add(&ExpertProfile::new("c", "d"), vec![vec![f32::NAN; 3]]);
+        let task = Task::new("x");
+        for s in scorer.score(&task, &[values.clone(), values.clone(), values]) {
+            prop_assert!(s.te > 0.0 && s.te <= 1.0);
+        }
+    }
+}
+
+#[test]
+fn no_expert_one_expert_and_two_of_one_id() {
+    let mut scorer = scorer(&[]);
+    assert!(score(&scorer, "anything").is_empty() && scorer.is_empty());
+    let profile = ExpertProfile::new("only", "converts miles");
+    for _ in 0..2 {
+        scorer.add(&profile, anchor_texts(&profile).iter().map(|t| embed(t)).collect());
+        assert_eq!((scorer.len(), score(&scorer, "convert miles").len()), (1, 1));
+    }
+    assert!(scorer.remove("only") && !scorer.remove("only"));
+    assert!(score(&scorer, "convert miles").is_empty());
+}
+
+#[test]
+fn words_of_the_arguments_count() {
+    let mut post = ExpertProfile::new("post", "Publishes a text");
+    post.parameters = Some(serde_json::json!({"network": {"description": "e.g. Mastodon"}}));
+    let mut scorer = Scorer::new(Weights::default());
+    scorer.add(&ExpertProfile::new("file", "Publishes a text"), vec![]);
+    scorer.add(&post, vec![]);
+    assert_eq!(scorer.score(&Task::new("put this on Mastodon"), &[])[0].expert, "post");
+}
+
+#[test]
+fn what_an_expert_did_before_counts_at_similar_tasks() {
+    let (mut scorer, examples) = specialists();
+    let before = score(&scorer, "zzz qqq");
+    assert!((before[0].te - before[1].te).abs() < 0.01);
+    let learned = scorer.learn(&examples, &LearnOptions::default()).unwrap();
+    assert_eq!((learned.tasks, learned.outcomes, learned.of_unknown), (120, 240, 0));
+    assert!(learned.brier < 0.05 && learned.base_brier > 0.2 && learned.ece < 0.1, "{learned:?}");
+    for (text, best) in [("qqq zzz", "first"), ("eee aaa", "second")] {
+        let scores = score(&scorer, text);
+        assert_eq!(scores[0].expert, best);
+        assert!(scores[0].te > 0.8 && scores[1].te < 0.2 && scores[0].seen > 0, "{scores:?}");
+        assert!(scores[1].advice().unwrap().contains("similar tasks") || scores[1].advice().unwrap().contains("kind"));
+    }
+}
+
+#[test]
+fn a_newcomer_is_judged_by_its_profile() {
+    let (mut scorer, mut examples) = specialists();
+    // Outcomes of an expert that is not there yet.
+    examples.push(example("zzz", &[("later", 1.0)]));
+    let learned = scorer.learn(&examples, &LearnOptions::default()).unwrap();
+    assert_eq!(learned.of_unknown, 1);
+    let near = ExpertProfile::new("near", "qqq zzz").examples(["zzz qqq zzz"]);
+    let far = ExpertProfile::new("far", "aaa");
+    for profile in [&near, &far, &ExpertProfile::new("later", "aaa")] {
+        scorer.add(profile, anchor_texts(profile).iter().map(|t| embed(t)).collect());
+    }
+    let scores = score(&scorer, "zzz qqq");
+    let te = |id: &str| scores.iter().find(|s| s.expert == id).unwrap();
+    assert!(te("near").te > te("far").te && te("near").seen == 0);
+    // Its one success counts as soon as it is there.
+    assert!(te("later").te > te("far").te);
+}
+
+#[test]
+fn nothing_to_learn_from_leaves_the_scorer_as_new_and_bad_rows_are_named() {
+    let (mut scorer, examples) = specialists();
+    let fresh = score(&scorer, "zzz aaa");
+    scorer.learn(&examples, &LearnOptions::default()).unwrap();
+    let learned = scorer.learn(&[], &LearnOptions::default()).unwrap();
+    assert_eq!((learned.tasks, learned.weights), (0, Weights::default()));
+    assert_eq!(score(&scorer, "zzz aaa"), fresh);
+    for bad in [f64::NAN, -0.1, 1.1] {
+        let error = scorer.learn(&[example("x", &[("first", bad)])], &LearnOptions::default()).unwrap_err();
+        assert!(error.to_string().contains("first"), "{error}");
+    }
+    let mut heavy = example("x", &[("first", 1.0)]);
+    heavy.outcomes[0].weight = f64::INFINITY;
+    assert!(scorer.learn(&[heavy], &LearnOptions::default()).is_err());
+}
+
+#[test]
+fn among_thousands_of_experts_the_right_one_is_found() {
+    let word =
+        |i: usize| -> String { [i % 26, i / 26 % 26, i / 676 % 26].map(|c| (b'a' + c as u8) as char).iter().collect() };
+    let profile = |i: usize| ExpertProfile::new(format!("e{i:04}"), word(i).repeat(3));
+    let mut scorer = scorer(&(0..1500).map(profile).collect::<Vec<_>>());
+    let found = |scorer: &Scorer, i: usize| {
+        score(scorer, &word(i).repeat(3)).iter().take(3).any(|s| s.expert == format!("e{i:04}"))
+    };
+    let right = (0..1500).step_by(10).filter(|&i| found(&scorer, i)).count();
+    assert!(right >= 145, "{right} of 150");
+    let late = profile(1600);
+    scorer.add(&late, anchor_texts(&late).iter().map(|t| embed(t)).collect());
+    assert!(found(&scorer, 1600), "an expert that is added later is found, too");
+    assert!(scorer.remove("e1600") && !found(&scorer, 1600));
+}
