@@ -77,6 +77,13 @@ fn what_is_recorded_comes_back_also_in_another_process_life() {
     drop(ledger);
     let ledger = Ledger::open(&path).unwrap();
     assert_eq!(ledger.path(), path);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        for file in [path.clone(), path.with_extension("sqlite3-wal")] {
+            assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+        }
+    }
     let recorded = ledger.decisions_of("t1").unwrap();
     assert_eq!((&recorded[0].decision, &recorded[1].decision), (&first, &second));
     assert_eq!((recorded[0].outcomes.as_slice(), recorded[1].outcomes.len()), ([ended].as_slice(), 0));
@@ -151,7 +158,7 @@ fn the_history_has_a_row_per_decision_with_what_it_took() {
 #[test]
 fn what_the_ledger_does_not_have_is_said_with_the_way_to_find_it() {
     let ledger = Ledger::in_memory().unwrap();
-    assert!(message(ledger.resolve("last")).contains("qsef trace list"));
+    assert!(message(ledger.resolve("last")).contains("qsef ask"));
     let decided = decision("t1", 2, "paint");
     ledger.record(std::slice::from_ref(&decided)).unwrap();
     let of = |decided: Decision| message(ledger.add_outcomes(&[outcome(&decided, OutcomeKind::User, 1.0)]));

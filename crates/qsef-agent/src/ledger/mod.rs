@@ -41,7 +41,7 @@ impl Ledger {
     pub const FILE_NAME: &str = "ledger.sqlite3";
 
     /// Opens the ledger in this file; makes the file and its directories where there are none, and brings a ledger of an
-    /// older version up to date.
+    /// older version up to date. A new file is only for its owner to read, where the platform knows owners.
     ///
     /// # Errors
     /// [`Error::File`] for a file that is no ledger or one of a newer version, and [`Error::Io`] where it cannot be read
@@ -53,7 +53,12 @@ impl Ledger {
         }
         // Without SQLITE_OPEN_URI: a path is a path, also one that begins with "file:".
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Self::prepare(Connection::open_with_flags(path, flags), path)
+        let is_new = !path.exists();
+        let connection = Connection::open_with_flags(path, flags);
+        if is_new && connection.is_ok() {
+            for_its_owner(path)?;
+        }
+        Self::prepare(connection, path)
     }
 
     /// A ledger that lives as long as its handles, for tests and for programs that keep nothing.
@@ -111,6 +116,20 @@ impl Ledger {
         let ledger = self.0.path.display();
         Error::Input(format!("the ledger {ledger} has no trace `{trace}`; `qsef trace list` shows those that it has"))
     }
+}
+
+/// Lets nobody else read a new ledger, which says what its owner asked for; the files that SQLite puts beside it follow it.
+/// By path: to close a file that SQLite has open would end SQLite's locks.
+fn for_its_owner(path: &Path) -> Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let owner = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(path, owner).map_err(|e| Error::io("set the permissions of", path, e))?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
 }
 
 fn set_up(connection: &mut Connection) -> Result<(), Unfit> {

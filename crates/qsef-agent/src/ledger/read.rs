@@ -35,7 +35,8 @@ impl Ledger {
     pub fn resolve(&self, trace: &str) -> Result<String> {
         if trace == "last" {
             let newest = self.traces(1)?.into_iter().next();
-            return newest.map(|t| t.trace_id).ok_or_else(|| self.no_such_trace(trace));
+            let none = || format!("the ledger {} has no traces yet; `qsef ask` makes one", self.path().display());
+            return newest.map(|t| t.trace_id).ok_or_else(|| Error::Input(none()));
         }
         let connection = self.connection();
         let id = |row: &Row<'_>| row.get::<_, String>(0);
