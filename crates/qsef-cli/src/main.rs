@@ -9,6 +9,7 @@ mod live;
 mod models;
 mod output;
 mod screen;
+mod trace;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -54,6 +55,8 @@ async fn run(command: Command) -> qsef::Result<End> {
         Command::Experts(args) => experts::run(args),
         Command::Models(args) => models::run(args).await,
         Command::Eval(Eval::Plan(args)) => eval::plan(args).await,
+        Command::Trace(args) => trace::run(args),
+        Command::Feedback(args) => trace::feedback(args),
         Command::Bench(Bench::Generate(args)) => eval::generate(args).await,
     }
 }
