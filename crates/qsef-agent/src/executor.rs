@@ -13,7 +13,8 @@ use qsef_core::{
 };
 
 use crate::{
-    Assignment, Registry, answer::Answer, planner::points_back, registry::expected_usd, report::SubtaskReport,
+    Assignment, Registry, answer::Answer, ledger::Recorder, planner::points_back, registry::expected_usd,
+    report::SubtaskReport,
 };
 
 /// What a plan's subtasks came to.
@@ -37,6 +38,8 @@ pub(crate) struct Setting {
     /// What the request tells besides its subtasks.
     pub background: String,
     pub events: EventSink,
+    /// What writes the run to the ledger.
+    pub recorder: Recorder,
 }
 
 struct Run<'a> {
@@ -59,13 +62,21 @@ pub(crate) async fn execute(
     setting: &Setting,
 ) -> Execution {
     let answer = Arc::new(Answer::new(plan, setting.events.clone()));
-    let reports = plan.subtasks.iter().zip(assignments).map(|(s, a)| (s.id, SubtaskReport::new(s, a))).collect();
+    let mut reports = BTreeMap::new();
+    for (subtask, assignment) in plan.subtasks.iter().zip(assignments) {
+        let report = SubtaskReport::new(subtask, assignment);
+        setting.recorder.decided(&report, assignment.expected_usd);
+        reports.insert(subtask.id, report);
+    }
     let waiting = plan.subtasks.iter().map(|s| s.id).collect();
     let experts = assignments.iter().filter_map(|a| Some((a.id, registry.get(&a.expert)?.clone()))).collect();
     let fallback = registry.fallback().cloned();
     let mut run =
         Run { plan, experts, fallback, setting, answer: answer.clone(), reports, inputs: BTreeMap::new(), waiting };
     let exhausted = run.drive().await;
+    for report in run.reports.values_mut().filter(|r| matches!(r.status, Status::Pending | Status::Running)) {
+        report.status = Status::Skipped;
+    }
     Execution { subtasks: run.reports.into_values().collect(), answer: answer.so_far(), exhausted }
 }
 
@@ -91,7 +102,10 @@ impl Run<'_> {
                 None => running.next().await,
                 Some(deadline) => match tokio::time::timeout_at(deadline.into(), running.next()).await {
                     Ok(next) => next,
-                    Err(_) => return Some("the deadline has passed".into()),
+                    Err(_) => {
+                        self.setting.recorder.timed_out(self.reports.values());
+                        return Some("the deadline has passed".into());
+                    }
                 },
             };
             match next {
@@ -165,11 +179,15 @@ impl Run<'_> {
         report.expert = to;
         report.status = Status::Pending;
         self.waiting.insert(id);
+        self.setting.recorder.decided(report, expected_usd(fallback.profile()));
         self.setting.events.send(Event::Warning { message });
         true
     }
 
     fn finish(&mut self, id: SubtaskId, outcome: Result<Outcome>, elapsed: Duration) {
+        if let Some(report) = self.reports.get(&id) {
+            self.setting.recorder.ended(report, &outcome, elapsed);
+        }
         if let Err(Error::Declined { message, .. }) = &outcome
             && self.hand_over(id, message)
         {

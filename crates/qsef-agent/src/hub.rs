@@ -1,10 +1,11 @@
 use std::time::Instant;
 
-use qsef_core::{Budget, Cost, Error, Event, EventSink, Input, Message, Plan, Result, Status};
+use qsef_core::{Budget, Cost, Error, Event, EventSink, Input, Message, Plan, Result};
 
 use crate::{
     Assignment, Planned, Planner, Registry, RunReport,
     executor::{self, Execution, Setting},
+    ledger::{Ledger, Recorder},
     report::SubtaskReport,
 };
 
@@ -31,6 +32,8 @@ pub struct Hub {
     planner_model: String,
     planner_usd_per_mtok: f64,
     registry: Registry,
+    /// Where runs are recorded, or why they cannot be.
+    ledger: Option<std::result::Result<Ledger, String>>,
 }
 
 impl Hub {
@@ -38,7 +41,26 @@ impl Hub {
     pub fn new(model: qsef_core::AnyModel, registry: Registry) -> Self {
         let info = model.info();
         let (planner_model, planner_usd_per_mtok) = (info.name.clone(), info.usd_per_mtok);
-        Self { planner: Planner::new(model), planner_model, planner_usd_per_mtok, registry }
+        Self { planner: Planner::new(model), planner_model, planner_usd_per_mtok, registry, ledger: None }
+    }
+
+    /// Records every run in a ledger: what was decided, and how it turned out. A ledger that could not be opened, or that
+    /// cannot be written later, stops no run: each says so in a warning.
+    pub fn with_ledger(mut self, ledger: Result<Ledger>) -> Self {
+        self.ledger = Some(ledger.map_err(|e| e.to_string()));
+        self
+    }
+
+    /// Where runs are recorded.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is no ledger, with the reason.
+    pub fn ledger(&self) -> Result<&Ledger> {
+        match &self.ledger {
+            Some(Ok(ledger)) => Ok(ledger),
+            Some(Err(why)) => Err(Error::Input(format!("nothing is recorded: {why}"))),
+            None => Err(Error::Input("nothing is recorded: the hub has no ledger".into())),
+        }
     }
 
     /// The experts.
@@ -68,6 +90,7 @@ impl Hub {
     /// As [`Hub::plan`], and [`Error::Budget`] when the deadline passes before there is a plan.
     pub async fn run(&self, request: &str, options: RunOptions) -> Result<RunReport> {
         let began = Instant::now();
+        let trace_id = ulid::Ulid::generate().to_string();
         let deadline = options.budget.time.map(|t| began + t);
         let planning = self.plan(request, &options.budget);
         let (planned, assignments) = match deadline {
@@ -83,6 +106,8 @@ impl Hub {
             let subtasks = pairs.map(|(s, a)| SubtaskReport::new(s, a)).collect();
             Execution { subtasks, answer: String::new(), exhausted: None }
         } else {
+            let run = (trace_id.as_str(), request, self.registry.embedder().name());
+            let recorder = Recorder::begin(self.ledger.as_ref(), run, &assignments, &options.events);
             let setting = Setting {
                 deadline,
                 usd: options.budget.usd,
@@ -90,38 +115,38 @@ impl Hub {
                 previous: options.previous,
                 background: planned.background(),
                 events: options.events,
+                recorder,
             };
-            executor::execute(&planned.plan, &self.registry, &assignments, &setting).await
+            let execution = executor::execute(&planned.plan, &self.registry, &assignments, &setting).await;
+            setting.recorder.end().await;
+            execution
         };
-        Ok(self.report(request, planned, execution, began, took, options.plan_only))
+        Ok(self.report(trace_id, request, planned, execution, began, took))
     }
 
     fn report(
         &self,
+        trace_id: String,
         request: &str,
         planned: Planned,
         execution: Execution,
         began: Instant,
         planning: std::time::Duration,
-        plan_only: bool,
     ) -> RunReport {
-        let mut subtasks = execution.subtasks;
+        let subtasks = execution.subtasks;
         let mut total = Cost::of(planned.usage, self.planner_usd_per_mtok);
         let mut by_model = std::collections::BTreeMap::new();
         if planned.usage.prompt_tokens > 0 {
             by_model.insert(self.planner_model.clone(), planned.usage);
         }
-        for subtask in &mut subtasks {
-            if !plan_only && matches!(subtask.status, Status::Pending | Status::Running) {
-                subtask.status = Status::Skipped;
-            }
+        for subtask in &subtasks {
             total += subtask.cost;
             if let Some(model) = &subtask.model {
                 *by_model.entry(model.clone()).or_default() += subtask.cost.usage;
             }
         }
         RunReport {
-            trace_id: ulid::Ulid::generate().to_string(),
+            trace_id,
             request: request.to_owned(),
             answer: execution.answer,
             analysis: planned.analysis,

@@ -18,12 +18,14 @@ pub mod config;
 mod executor;
 pub mod experts;
 mod hub;
+pub mod ledger;
 mod planner;
 mod prompts;
 mod registry;
 mod report;
 
 pub use hub::{Hub, RunOptions};
+pub use ledger::Ledger;
 pub use planner::{Analysis, Planned, Planner, analyse};
 pub use registry::{Assignment, Registry};
 pub use report::{RunReport, SubtaskReport};

@@ -30,6 +30,9 @@ pub struct Assignment {
     pub scores: Vec<Score>,
     /// Money that it may cost, in US dollars.
     pub expected_usd: f64,
+    /// The task's embedding, for the ledger.
+    #[serde(skip)]
+    pub vector: Option<Vec<f32>>,
 }
 
 /// The experts with their scorer.
@@ -87,6 +90,11 @@ impl Registry {
         self.get(self.fallback.as_deref()?)
     }
 
+    /// What embeds the tasks.
+    pub fn embedder(&self) -> &AnyEmbedder {
+        &self.embedder
+    }
+
     /// All experts in the order of their registration.
     pub fn experts(&self) -> &[AnyExpert] {
         &self.experts
@@ -124,7 +132,8 @@ impl Registry {
         let mut assignments = Vec::new();
         for ((subtask, task), vectors) in plan.subtasks.iter().zip(&tasks).zip(vectors.chunks(Task::TEXTS)) {
             let scores = self.scorer.score(task, vectors);
-            let assignment = self.choose(subtask.id, scores, left)?;
+            let mut assignment = self.choose(subtask.id, scores, left)?;
+            assignment.vector = vectors.first().cloned();
             left -= assignment.expected_usd;
             assignments.push(assignment);
         }
@@ -151,6 +160,7 @@ impl Registry {
             why,
             expected_usd: cost(chosen),
             scores: scores.clone(),
+            vector: None,
         })
     }
 }

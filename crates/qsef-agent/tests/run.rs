@@ -7,10 +7,13 @@ use std::{
     time::Duration,
 };
 
-use qsef_agent::{Hub, Registry, RunOptions};
+use qsef_agent::{
+    Hub, Ledger, Registry, RunOptions,
+    ledger::{HistoryQuery, OutcomeKind, Recorded},
+};
 use qsef_core::{
-    AnyEmbedder, AnyExpert, AnyModel, Budget, Cost, Effects, Error, Expert, ExpertCall, ExpertProfile, Outcome,
-    Payload, Result, Status, Usage,
+    AnyEmbedder, AnyExpert, AnyModel, Budget, Cost, Effects, Error, Event, EventSink, Expert, ExpertCall,
+    ExpertProfile, Outcome, Payload, Result, Status, Usage,
     test_util::{LetterEmbedder, ScriptedModel},
 };
 use tokio::sync::Barrier;
@@ -185,4 +188,139 @@ async fn a_plan_alone_runs_nothing() {
     let report = hub.run(&request, options).await.unwrap();
     assert!(report.answer.is_empty() && report.subtasks.iter().all(|s| s.output.is_none()));
     assert_eq!(report.subtasks[1].expert, "count");
+}
+
+/// A subtask, who was to do it, and how it turned out.
+type Row = (usize, String, Vec<(OutcomeKind, f64)>);
+
+/// All that the only trace of a ledger has, in order of the subtasks.
+fn recorded(ledger: &Ledger) -> Vec<Row> {
+    let trace = ledger.resolve("last").unwrap();
+    assert_eq!(ledger.traces(9).unwrap().len(), 1);
+    let recorded = ledger.decisions_of(&trace).unwrap();
+    let outcomes = |r: &Recorded| r.outcomes.iter().map(|o| (o.kind, o.score)).collect();
+    recorded.iter().map(|r| (r.decision.subtask, r.decision.expert.clone(), outcomes(r))).collect()
+}
+
+#[tokio::test]
+async fn the_ledger_has_what_was_decided_and_how_it_turned_out() {
+    let fails =
+        expert("paint", |_| async { Err(Error::Expert { expert: "paint".into(), message: "no brush".into() }) });
+    let declines =
+        expert("sing", |_| async { Err(Error::Declined { expert: "sing".into(), message: "no voice".into() }) });
+    let costs = expert("count", |_| async {
+        let usage = Usage { prompt_tokens: 900, completion_tokens: 100, ..Usage::default() };
+        Ok(Outcome { cost: Cost::of(usage, 10.0), ..Payload::text("dear").into() })
+    });
+    let unusable = expert("weld", |_| async {
+        Err(Error::BadOutput { model: "m".into(), message: "no JSON".into(), output: "{".into() })
+    });
+    let steps: &[(&str, &[usize])] =
+        &[("count work now", &[]), ("sing work alone", &[]), ("weld work here", &[]), ("paint work now", &[])];
+    let ledger = Ledger::in_memory().unwrap();
+    let experts = vec![fails, declines, costs, unusable, echo("general")];
+    let (hub, request) = hub(steps, experts, Some("general")).await;
+    let report = hub.with_ledger(Ok(ledger.clone())).run(&request, RunOptions::default()).await.unwrap();
+    use OutcomeKind::*;
+    let expected = [
+        (1, "count", Finished, 1.0),
+        (2, "sing", Declined, 0.0),
+        (2, "general", Finished, 1.0),
+        (3, "weld", Invalid, 0.0),
+        (4, "paint", Failed, 0.0),
+    ];
+    let expected = expected.map(|(id, expert, kind, score)| (id, expert.to_owned(), vec![(kind, score)]));
+    assert_eq!(recorded(&ledger), expected);
+    let recorded = ledger.decisions_of(&report.trace_id).unwrap();
+    let (count, general) = (&recorded[0], &recorded[2]);
+    assert_eq!((count.decision.request.as_str(), count.decision.task.as_str()), (request.as_str(), "count work now"));
+    assert_eq!((count.decision.embedder.as_str(), count.decision.vector.as_ref().unwrap().len()), ("letters", 26));
+    assert_eq!((count.outcomes[0].usd, count.outcomes[0].tokens), (Some(0.01), Some(1000)));
+    assert!(count.outcomes[0].latency_ms.is_some() && count.decision.alternatives.len() == 3);
+    assert!(count.decision.terms["distance"].is_number(), "{}", count.decision.terms);
+    // The fallback is scored for the subtask itself, and the task is the same.
+    assert_eq!(general.decision.te, report.subtasks[1].te);
+    assert_eq!(general.decision.vector, recorded[1].decision.vector);
+    assert!(recorded[1].outcomes[0].note.as_ref().unwrap().contains("no voice"));
+    assert_eq!(ledger.history(&HistoryQuery::new("letters")).unwrap().len(), 5);
+}
+
+#[tokio::test]
+async fn what_the_deadline_cuts_off_is_recorded_and_what_never_began_is_not_blamed() {
+    let slow = expert("paint", |_| async {
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        Ok(Payload::text("late").into())
+    });
+    let steps: &[(&str, &[usize])] = &[("paint work now", &[]), ("count work of it", &[1])];
+    let (hub, request) = hub(steps, vec![slow, echo("count")], None).await;
+    let ledger = Ledger::in_memory().unwrap();
+    let hub = hub.with_ledger(Ok(ledger.clone()));
+    let mut options = RunOptions::default();
+    options.budget.time = Some(Duration::from_millis(300));
+    hub.run(&request, options).await.unwrap();
+    let expected = [(1, "paint".to_owned(), vec![(OutcomeKind::TimedOut, 0.0)]), (2, "count".to_owned(), Vec::new())];
+    assert_eq!(recorded(&ledger), expected);
+}
+
+#[tokio::test]
+async fn a_run_that_is_dropped_keeps_what_was_recorded() {
+    let began = Arc::new(tokio::sync::Notify::new());
+    let slow = {
+        let began = began.clone();
+        expert("count", move |_| {
+            let began = began.clone();
+            async move {
+                began.notify_one();
+                std::future::pending().await
+            }
+        })
+    };
+    let steps: &[(&str, &[usize])] = &[("paint work now", &[]), ("count work of it", &[1])];
+    let (hub, request) = hub(steps, vec![echo("paint"), slow], None).await;
+    let ledger = Ledger::in_memory().unwrap();
+    let hub = hub.with_ledger(Ok(ledger.clone()));
+    tokio::select! {
+        _ = hub.run(&request, RunOptions::default()) => unreachable!("the second expert never ends"),
+        () = began.notified() => {}
+    }
+    // The writer ends by itself, after the run.
+    let expected = [(1, "paint".to_owned(), vec![(OutcomeKind::Finished, 1.0)]), (2, "count".to_owned(), Vec::new())];
+    for _ in 0..200 {
+        if ledger.traces(1).unwrap().len() == 1 && recorded(&ledger) == expected {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(recorded(&ledger), expected);
+}
+
+#[tokio::test]
+async fn a_plan_alone_records_nothing_and_a_broken_ledger_stops_no_run() {
+    let (planning, request) = hub(&[("paint work now", &[]), ("count work", &[])], vec![echo("paint")], None).await;
+    let ledger = Ledger::in_memory().unwrap();
+    let planning = planning.with_ledger(Ok(ledger.clone()));
+    let mut options = RunOptions::default();
+    options.plan_only = true;
+    planning.run(&request, options).await.unwrap();
+    assert!(ledger.traces(1).unwrap().is_empty());
+
+    // One that cannot be opened, and one that breaks later.
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ledger.sqlite3");
+    let shut = Ledger::open(&path).unwrap();
+    rusqlite::Connection::open(&path).unwrap().execute_batch("DROP TABLE outcomes; DROP TABLE decisions").unwrap();
+    for (ledger, reason) in [(Ledger::open(dir.path()), "cannot use the ledger"), (Ok(shut), "decisions")] {
+        let warnings = Arc::new(Mutex::new(Vec::new()));
+        let (seen, (hub, _)) = (warnings.clone(), hub(&[], vec![echo("paint")], None).await);
+        let mut options = RunOptions::default();
+        options.events = EventSink::new(move |event| {
+            if let Event::Warning { message } = event {
+                seen.lock().unwrap().push(message);
+            }
+        });
+        let report = hub.with_ledger(ledger).run("paint work", options).await.unwrap();
+        assert!(report.succeeded() && report.answer == "paint()");
+        let warnings = warnings.lock().unwrap();
+        assert!(warnings.len() == 1 && warnings[0].contains(reason), "{warnings:?}");
+    }
 }

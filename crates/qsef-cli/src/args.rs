@@ -2,6 +2,8 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::trace;
+
 /// Plans a request, gives each part to the expert that fits best, and joins the answer.
 #[derive(Debug, Parser)]
 #[command(
@@ -29,6 +31,11 @@ pub enum Command {
     /// The models that qsef knows
     #[command(subcommand)]
     Models(Models),
+    /// What was recorded of earlier runs
+    #[command(subcommand)]
+    Trace(Trace),
+    /// Say how good an answer was; later choices learn from it
+    Feedback(Feedback),
     /// Measure quality on a data set
     #[command(subcommand)]
     Eval(Eval),
@@ -112,6 +119,41 @@ pub enum Models {
         /// Its name
         name: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Trace {
+    /// List the newest runs
+    List {
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: usize,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one run: its subtasks, their experts and how they turned out
+    Show {
+        /// The trace's id, the beginning of one, or `last`
+        id: String,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Feedback {
+    /// The trace's id, the beginning of one, or `last`
+    pub trace: String,
+    /// Only this subtask; otherwise all that ran to their end
+    pub subtask: Option<usize>,
+    /// From 0 (of no use) to 1 (just right)
+    #[arg(long, value_name = "X", value_parser = trace::score, allow_negative_numbers = true)]
+    pub score: f64,
+    /// Why, in words
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -12,6 +12,7 @@ use crate::{
     live::Live,
     models,
     screen::{self, BOLD, DIM, note, styled},
+    trace,
 };
 
 const HELP: &str = "\
@@ -20,6 +21,7 @@ const HELP: &str = "\
 /cost          tokens, money and time of the session
 /experts       the experts
 /budget        the limits of each request: /budget 0.01 (US dollars), /budget 30s, /budget off
+/rate          say how good the last answer was, 0 to 1: /rate 0.8, /rate good, /rate bad 2 (its subtask 2)
 /save FILE     write the conversation as Markdown
 /quit          leave (also Ctrl-D)
 Ctrl-C cancels a run. The experts see the conversation; \"it\" or \"the result\" means the last result.";
@@ -80,6 +82,12 @@ fn remember(editor: &mut DefaultEditor, line: &str, history: &Path) {
     }
 }
 
+/// Records what a person says of an answer; what was recorded, in a line.
+fn rate(hub: &Hub, trace_id: &str, argument: &str) -> Result<String> {
+    let (score, subtask) = trace::rating(argument)?;
+    tokio::task::block_in_place(|| trace::rate(hub.ledger()?, trace_id, subtask, score, None))
+}
+
 fn broken(error: ReadlineError) -> Error {
     Error::Internal(format!("the terminal cannot be read: {error}"))
 }
@@ -130,7 +138,7 @@ impl Session {
                 }
             }
             ("budget", _) => self.limit(argument.trim()),
-            ("plan" | "why" | "cost" | "save", None) => note("nothing was asked yet"),
+            ("plan" | "why" | "cost" | "rate" | "save", None) => note("nothing was asked yet"),
             ("plan", Some(last)) => {
                 for s in &last.subtasks {
                     let line = format!("{}. {} → {} (TE {:.2}, {:?})", s.id, s.task, s.expert, s.te, s.status);
@@ -139,6 +147,10 @@ impl Session {
             }
             ("why", Some(last)) => ask::explain(last),
             ("cost", Some(_)) => self.turns.iter().for_each(ask::summary),
+            ("rate", Some(last)) => match rate(hub, &last.trace_id, argument) {
+                Ok(recorded) => note(recorded),
+                Err(error) => screen::error(&error.to_string()),
+            },
             ("save", Some(_)) if argument.trim().is_empty() => note("give a file: /save talk.md"),
             ("save", Some(_)) => self.save(argument.trim()),
             _ => note(format!("there is no /{name}; /help lists the commands")),

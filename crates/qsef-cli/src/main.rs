@@ -9,6 +9,7 @@ mod live;
 mod models;
 mod output;
 mod screen;
+mod trace;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -56,6 +57,8 @@ async fn run(command: Command) -> qsef::Result<End> {
         Command::Eval(Eval::Plan(args)) => eval::plan(args).await,
         Command::Eval(Eval::Route(args)) => eval::route(args).await,
         Command::Eval(Eval::Readability(args)) => eval::readability(args),
+        Command::Trace(args) => trace::run(args),
+        Command::Feedback(args) => trace::feedback(args),
         Command::Bench(Bench::Generate(args)) => eval::generate(args).await,
     }
 }

@@ -17,11 +17,11 @@
 mod local;
 
 #[cfg(feature = "candle")]
-pub use local::{DEFAULT_EMBEDDER, DEFAULT_MODEL, Models, home, open_agent};
+pub use local::{DEFAULT_EMBEDDER, DEFAULT_MODEL, Models, home, open_agent, open_ledger};
 pub use qsef_agent::{
-    Analysis, Assignment, Hub, Planned, Planner, Registry, RunOptions, RunReport, SubtaskReport,
+    Analysis, Assignment, Hub, Ledger, Planned, Planner, Registry, RunOptions, RunReport, SubtaskReport,
     config::{AgentConfig, build as build_experts},
-    experts,
+    experts, ledger,
 };
 #[cfg(feature = "candle")]
 pub use qsef_candle::{decoder::CandleModel, embedder::CandleEmbedder, models};
@@ -34,7 +34,7 @@ pub use qsef_score as score;
 pub mod prelude {
     pub use crate::{
         AgentConfig, AnyEmbedder, AnyExpert, AnyModel, Budget, Error, Event, EventSink, Expert, ExpertCall,
-        ExpertProfile, GenerateTyped, Hub, Message, Outcome, Payload, Registry, Request, Result, RunOptions,
+        ExpertProfile, GenerateTyped, Hub, Ledger, Message, Outcome, Payload, Registry, Request, Result, RunOptions,
         experts::TypedExpert,
     };
     #[cfg(feature = "candle")]

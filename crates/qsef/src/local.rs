@@ -10,7 +10,7 @@ use std::{
 };
 
 use qsef_agent::{
-    Hub, Registry,
+    Hub, Ledger, Registry,
     config::{AgentConfig, build},
 };
 use qsef_candle::{
@@ -32,6 +32,14 @@ pub const DEFAULT_EMBEDDER: &str = "all-minilm-l6-v2";
 /// [`Error::Input`] where neither is known.
 pub fn home() -> Result<PathBuf> {
     Ok(Store::open_default()?.root().to_owned())
+}
+
+/// The ledger in the [`home`] directory. It blocks while it opens the file.
+///
+/// # Errors
+/// As [`home`] and [`Ledger::open`].
+pub fn open_ledger() -> Result<Ledger> {
+    Ledger::open(home()?.join(Ledger::FILE_NAME))
 }
 
 struct Inner {
@@ -194,7 +202,8 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// Makes a hub of an agent's definition.
+/// Makes a hub of an agent's definition. Its runs are recorded in the ledger of the models' home directory; one that cannot
+/// be opened stops nothing: each run says so in a warning.
 ///
 /// # Errors
 /// Those of the models it names, and of its experts.
@@ -204,5 +213,6 @@ pub async fn open_agent(config: &AgentConfig, models: &Models) -> Result<Hub> {
     let fallback = config.fallback.as_ref().map(|f| f.get_ref().as_str());
     let embedder = models.embedder(&config.embedder).await?;
     let registry = Registry::new(embedder, experts, fallback).await?;
-    Ok(Hub::new(planner, registry))
+    let ledger = models.blocking(|models, _| Ok(Ledger::open(models.0.store.root().join(Ledger::FILE_NAME)))).await?;
+    Ok(Hub::new(planner, registry).with_ledger(ledger))
 }
