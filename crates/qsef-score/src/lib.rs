@@ -21,6 +21,7 @@
 //! assert_eq!(scores[0].expert, "units");
 //! ```
 
+pub mod choose;
 pub mod complexity;
 mod distance;
 mod lexical;
