@@ -11,8 +11,9 @@ use super::{
 
 /// Rounds of price changes; the bound hardly moves after that.
 const ROUNDS: usize = 160;
-/// Every so many rounds the steps' own choices are made into an assignment.
-const REPAIR_EVERY: usize = 8;
+/// Every so many rounds, and until it first succeeds, the steps' own choices are made into an assignment: on large plans
+/// that takes most of the time.
+const REPAIR_EVERY: usize = 16;
 /// After so many rounds without a better bound, the step is halved.
 const PATIENCE: usize = 6;
 
@@ -91,7 +92,7 @@ pub(super) fn relax(problem: &Problem) -> Relaxed {
                 stride *= 0.5;
             }
         }
-        if round % REPAIR_EVERY == 0
+        if (round % REPAIR_EVERY == 0 || relaxed.best.is_none())
             && let Some(mut found) = repair(problem, picks.clone())
         {
             improve(problem, &mut found);

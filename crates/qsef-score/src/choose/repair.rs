@@ -53,14 +53,24 @@ fn set(picks: &mut [usize], step: usize, place: usize) {
     }
 }
 
+/// Changes without less excess after which a repair is given up, besides one for every two steps: so many paths may be
+/// the longest together.
+const PATIENCE: usize = 16;
+
 /// Changes the step that takes away most excess for the profit it loses, until the budgets are kept. `None` where that
 /// leads nowhere; there may be an assignment still.
 pub(super) fn repair(problem: &Problem, mut picks: Vec<usize>) -> Option<Vec<usize>> {
-    for _ in 0..4 * picks.len() + 16 {
+    let (mut least, mut stale) = (f64::INFINITY, 0);
+    while stale < PATIENCE + picks.len() / 2 {
         let state = State::of(problem, &picks);
         let now = excess(problem, state.sums, state.span);
         if now <= 0.0 {
             return Some(picks);
+        }
+        if now < least - 1e-9 {
+            (least, stale) = (now, 0);
+        } else {
+            stale += 1;
         }
         let mut best = (0.0, None);
         for (i, old, place, new) in changes(problem, &picks) {
