@@ -118,6 +118,18 @@ pub enum Models {
 pub enum Eval {
     /// How well requests are planned: nodes and edges against gold graphs
     Plan(EvalPlan),
+    /// How well routing adapts when experts change: policies in a simulated world
+    Adapt(EvalAdapt),
+}
+
+#[derive(Debug, Args)]
+pub struct EvalAdapt {
+    /// Worlds to average over
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub seeds: u64,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

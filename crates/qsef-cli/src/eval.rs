@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     End,
-    args::{EvalPlan, Generate},
+    args::{EvalAdapt, EvalPlan, Generate},
     models, screen,
 };
 
@@ -56,6 +56,43 @@ pub async fn plan(args: EvalPlan) -> Result<End> {
             report.tokens_per_plan,
         ));
     }
+    Ok(End::Done)
+}
+
+pub async fn adapt(args: EvalAdapt) -> Result<End> {
+    let simulating = screen::spinner("simulating");
+    let report = tokio::task::spawn_blocking(move || eval::adapt::evaluate(args.seeds));
+    let report = async { report.await.map_err(|e| Error::Internal(e.to_string()))? };
+    let report = models::or_cancelled(report).await?;
+    screen::remove(&simulating);
+    if args.json {
+        screen::json(&report)?;
+        return Ok(End::Done);
+    }
+    let cell = |e: &eval::adapt::Estimate, digits: usize| format!("{:.digits$} ± {:.digits$}", e.mean, e.se);
+    let row = |cells: [&str; 7]| {
+        let [name, rest @ ..] = cells;
+        rest.iter().fold(format!("{name:22}"), |line, cell| format!("{line} {cell:>17}")) + "\n"
+    };
+    let head = ["policy", "regret", "after change", "after arrival", "recovery, tasks", "exploration", "within budget"];
+    let mut table = row(head);
+    for p in &report.policies {
+        table += &row([
+            p.name,
+            &cell(&p.regret, 1),
+            &cell(&p.regret_after_change, 1),
+            &cell(&p.regret_after_arrival, 1),
+            &cell(&p.recovery_tasks, 0),
+            &cell(&p.exploration_cost, 1),
+            &cell(&p.budgeted_utility, 3),
+        ]);
+    }
+    let over: usize = report.policies.iter().map(|p| p.budget_violations).sum();
+    let runs = report.windows * report.policies.len();
+    screen::print(&format!(
+        "{table}{} worlds of {} tasks, mean ± standard error; {over} of {runs} windows over their money budget\n",
+        report.seeds, report.tasks
+    ));
     Ok(End::Done)
 }
 

@@ -54,6 +54,7 @@ async fn run(command: Command) -> qsef::Result<End> {
         Command::Experts(args) => experts::run(args),
         Command::Models(args) => models::run(args).await,
         Command::Eval(Eval::Plan(args)) => eval::plan(args).await,
+        Command::Eval(Eval::Adapt(args)) => eval::adapt(args).await,
         Command::Bench(Bench::Generate(args)) => eval::generate(args).await,
     }
 }

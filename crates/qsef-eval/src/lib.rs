@@ -1,5 +1,6 @@
 //! Metrics and benchmark harness behind `qsef eval`.
 
+pub mod adapt;
 mod jsonl;
 pub mod plan;
 

@@ -21,6 +21,7 @@
 //! assert_eq!(scores[0].expert, "units");
 //! ```
 
+pub mod adapt;
 pub mod choose;
 pub mod complexity;
 mod distance;
