@@ -1,5 +1,7 @@
 //! The bandit's promises, through its public face.
 
+#![allow(clippy::indexing_slicing, clippy::unwrap_used)] // helpers of tests are test code
+
 use proptest::prelude::*;
 use qsef_score::adapt::{Bandit, Candidate, Rule, Settings};
 

@@ -1,5 +1,7 @@
 //! The assignment against brute force, and against what users may put in.
 
+#![allow(clippy::indexing_slicing, clippy::unwrap_used)] // helpers of tests are test code
+
 use proptest::prelude::*;
 use qsef_score::choose::{AssignError, Assignment, Limits, Offer, Resource, Slot, assign, assign_within};
 

@@ -1,5 +1,5 @@
-//! How well routing adapts: policies compared in a seeded synthetic world where an expert degrades, a new one arrives and one is
-//! removed.
+//! How well routing adapts: policies compared in a seeded synthetic world where an expert degrades, a new one arrives
+//! and one is removed.
 //!
 //! Utility of a choice is `p − λ·usd` with its true chance p. Regret is the oracle's utility less the policy's, summed
 //! over tasks; true chances, not outcomes, so that it has no noise of its own.
@@ -49,8 +49,8 @@ pub struct PolicyReport {
     pub regret_after_change: Estimate,
     /// Regret from the arrival of the new expert to the next change, 650 tasks.
     pub regret_after_arrival: Estimate,
-    /// Tasks from the degradation until the mean utility of 50 tasks is at least 95 % of the oracle's, 50 at least; 750 where
-    /// that does not happen before the next change.
+    /// Tasks from the degradation until the mean utility of 50 tasks is at least 95 % of the oracle's, 50 at least;
+    /// 750 where that does not happen before the next change.
     pub recovery_tasks: Estimate,
     /// Share of the seeds where it does.
     pub recovered: f64,

@@ -19,9 +19,9 @@ pub struct Candidate<'a> {
 
 /// Learns from outcomes how far TE can be trusted, expert by expert.
 ///
-/// Per expert, with sums over its outcomes y in [0, 1] that weigh `γ^age`: successes `a = Σ y`, expected `b = Σ TE`, count
-/// `n = Σ 1`. The corrected chance m multiplies the odds of TE by how successes and failures compare with what was
-/// expected, `κ` tasks of prior evidence included:
+/// Per expert, with sums over its outcomes y in [0, 1] that weigh `γ^age`: successes `a = Σ y`, expected `b = Σ TE`,
+/// count `n = Σ 1`. The corrected chance m multiplies the odds of TE by how successes and failures compare with what
+/// was expected, `κ` tasks of prior evidence included:
 ///
 /// `m/(1 − m) = TE/(1 − TE) · (a + κ·TE)/(b + κ·TE) · (n − b + κ·(1 − TE))/(n − a + κ·(1 − TE))`
 ///
@@ -51,8 +51,8 @@ impl Bandit {
         Ok(Self { settings, seed, draws: 0, arms: BTreeMap::new() })
     }
 
-    /// Adds an expert that gets the first `trials` suitable tasks; 0 for one that TE is trusted about. An expert that is
-    /// there already keeps its outcomes and only gets its trials anew.
+    /// Adds an expert that gets the first `trials` suitable tasks; 0 for one that TE is trusted about. An expert that
+    /// is there already keeps its outcomes and only gets its trials anew.
     pub fn add(&mut self, expert: &str, trials: u32) {
         self.arms.entry(expert.to_owned()).or_default().trials = trials;
     }
@@ -67,14 +67,15 @@ impl Bandit {
         self.arms.keys().map(String::as_str)
     }
 
-    /// The corrected chance of success, in (0, 1), without exploration; `None` for an expert that was not added, or a TE that
-    /// is not a number.
+    /// The corrected chance of success, in (0, 1), without exploration; `None` for an expert that was not added, or a
+    /// TE that is not a number.
     pub fn mean(&self, expert: &str, te: f64) -> Option<f64> {
         self.arms.get(expert).filter(|_| !te.is_nan()).map(|arm| arm.mean(te, &self.settings))
     }
 
-    /// A chance for each candidate by the rule, in [0, 1]: what goes as `te` into [`crate::choose::Offer`] when a plan is
-    /// assigned as a whole. `None` as in [`Bandit::mean`]. One draw per expert and call, in the order of ids, whatever the order of candidates.
+    /// A chance for each candidate by the rule, in [0, 1]: what goes as `te` into [`crate::choose::Offer`] when a
+    /// plan is assigned as a whole. `None` as in [`Bandit::mean`]. One draw per expert and call, in the order of ids,
+    /// whatever the order of candidates.
     pub fn sample(&mut self, candidates: &[Candidate<'_>]) -> Vec<Option<f64>> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(self.draws);
@@ -95,9 +96,10 @@ impl Bandit {
 
     /// The place of the candidate that gets the task; `None` when none was added.
     ///
-    /// A new expert with trials left comes first where the task suits it, its TE at least `trial_te` and its cost at most
-    /// `trial_usd`: of several the one with the highest TE; one trial is used up by the choice. Otherwise the highest
-    /// `chance − λ·usd`, chances by [`Bandit::sample`]; `lambda` is what a dollar is worth in successes. Ties go to the first id.
+    /// A new expert with trials left comes first where the task suits it, its TE at least `trial_te` and its cost at
+    /// most `trial_usd`: of several the one with the highest TE; one trial is used up by the choice. Otherwise the
+    /// highest `chance − λ·usd`, chances by [`Bandit::sample`]; `lambda` is what a dollar is worth in successes. Ties
+    /// go to the first id.
     pub fn choose(&mut self, candidates: &[Candidate<'_>], lambda: f64) -> Option<usize> {
         if let Some(trial) = self.trial(candidates) {
             let arm = self.arms.get_mut(candidates.get(trial)?.expert)?;
@@ -117,8 +119,8 @@ impl Bandit {
         first_best(candidates, candidates.iter().map(|c| due(c).then_some(c.te)))
     }
 
-    /// Takes in how well an expert did a task, in [0, 1], with the TE that it was chosen by. Time passes for all experts,
-    /// by one outcome. Outcomes of unknown experts are ignored.
+    /// Takes in how well an expert did a task, in [0, 1], with the TE that it was chosen by. Time passes for all
+    /// experts, by one outcome. Outcomes of unknown experts are ignored.
     ///
     /// # Errors
     /// [`Error::Input`] for a TE or an outcome outside [0, 1]; nothing is changed.

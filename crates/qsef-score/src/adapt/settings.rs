@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Rule {
     /// Thompson sampling: a draw from `Beta(m·(n + s), (1 − m)·(n + s))`.
     Thompson,
-    /// An upper confidence bound: `m + width·sqrt(m·(1 − m)/(n + s + 1))`, at most 1: that many standard deviations of the
-    /// same Beta above its mean.
+    /// An upper confidence bound: `m + width·sqrt(m·(1 − m)/(n + s + 1))`, at most 1: that many standard deviations
+    /// of the same Beta above its mean.
     Ucb {
         /// Standard deviations, ≥ 0; 0 takes the mean, without exploration.
         width: f64,
@@ -20,8 +20,8 @@ pub enum Rule {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// γ, the forgetting factor, in (0, 1]: what an outcome weighs after one more outcome of any expert. 1 forgets nothing;
-    /// `1/(1 − γ)` outcomes are remembered.
+    /// γ, the forgetting factor, in (0, 1]: what an outcome weighs after one more outcome of any expert. 1 forgets
+    /// nothing; `1/(1 − γ)` outcomes are remembered.
     pub gamma: f64,
     /// κ > 0: how many tasks' worth of evidence TE has in the mean.
     pub prior: f64,
@@ -37,8 +37,8 @@ pub struct Settings {
     pub trial_usd: f64,
 }
 
-/// Chosen on simulated worlds other than those that `qsef eval adapt` reports on. The confidence bound has less regret there
-/// than Thompson sampling, which wants a `spread` of about 20.
+/// Chosen on simulated worlds other than those that `qsef eval adapt` reports on. The confidence bound has less
+/// regret there than Thompson sampling, which wants a `spread` of about 20.
 impl Default for Settings {
     fn default() -> Self {
         Self {

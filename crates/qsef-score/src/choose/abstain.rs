@@ -22,12 +22,12 @@ impl Threshold {
     /// Rejects every confidence below the largest number there is; infinity would not survive JSON.
     pub const REJECT_ALL: Self = Self(f64::MAX);
 
-    /// Fits the threshold on rows of (confidence, whether accepting is right). The rows have to be kept apart from those
-    /// that the confidence was fitted on and from those that are reported: use the validation rows.
+    /// Fits the threshold on rows of (confidence, whether accepting is right). The rows have to be kept apart from
+    /// those that the confidence was fitted on and from those that are reported: use the validation rows.
     ///
-    /// Candidates are the middles between neighbouring confidences, everything and nothing; of equals the lowest, which
-    /// accepts most. Without rows that are not right there is nothing to reject, hence [`Self::ACCEPT_ALL`], also for no
-    /// rows at all; with nothing but such rows [`Self::REJECT_ALL`].
+    /// Candidates are the middles between neighbouring confidences, everything and nothing; of equals the lowest,
+    /// which accepts most. Without rows that are not right there is nothing to reject, hence [`Self::ACCEPT_ALL`],
+    /// also for no rows at all; with nothing but such rows [`Self::REJECT_ALL`].
     ///
     /// # Errors
     /// [`Error::Input`] for a confidence that is not finite, a recall outside [0, 1] or a β that is not above 0.

@@ -8,9 +8,11 @@ use super::{
     search::search,
 };
 
-/// How many offers the exact search may try before the Lagrangian solution stands: about a tenth of a second on one core. Plans of a
-/// dozen subtasks need a few thousand at most; a plan that still needs more is answered with its gap.
-pub const NODES: usize = 2_000_000;
+/// How many offers the exact search may try before the Lagrangian solution, or a better one met on the way, stands: a
+/// few tenths of a second at most. Plans of a dozen subtasks with 20 offers each stay below it, as a rule; where all
+/// offers give the same value for a dollar no search can tell early which to leave out, and the answer comes with its
+/// gap.
+pub const NODES: usize = 10_000_000;
 
 /// Who does what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,13 +36,13 @@ pub struct Assignment {
 /// `maximise Σ_j value_j·TE(t_j, s_j) − λ·Σ_j usd(s_j)` with one offer per slot, dollars and tokens summed and seconds along
 /// the longest path through `after` within `limits`. `lambda` is what a dollar is worth, in the unit of `value`.
 ///
-/// A multiple-choice knapsack with a deadline: dominated offers are dropped, a Lagrangian relaxation gives a bound and, repaired,
-/// a first assignment, and branch and bound finds the optimum (up to 10⁻¹² relative) unless it would take more than [`NODES`] tries.
-/// Limits are kept up to rounding, 10⁻⁹ of a sum of dollars or seconds.
+/// A multiple-choice knapsack with a deadline: dominated offers are dropped, a Lagrangian relaxation gives a bound
+/// and, repaired, a first assignment, and branch and bound finds the optimum (up to 10⁻¹² relative) unless it would
+/// take more than [`NODES`] tries. Limits are kept up to rounding, 10⁻⁹ of a sum of dollars or seconds.
 ///
-/// The objective does not depend on the order of slots or offers. Of offers of a slot with equal profit the cheaper, then
-/// the one with fewer tokens, then the faster, then the one listed first is preferred; of assignments of equal objective the one
-/// that the search meets first, the same in each run. No slots make an empty assignment.
+/// The objective does not depend on the order of slots or offers. Of offers of a slot with equal profit the cheaper,
+/// then the one with fewer tokens, then the faster, then the one listed first is preferred; of assignments of equal
+/// objective the one that the search meets first, the same in each run. No slots make an empty assignment.
 ///
 /// # Errors
 /// [`AssignError::Input`] for numbers outside their ranges, a slot without offers and an order with cycles;
@@ -99,8 +101,8 @@ fn solve(slots: &[Slot], limits: &Limits, aim: Aim, nodes: usize) -> Result<Opti
     Ok(Some(found))
 }
 
-/// Which budget is too small, and what would be enough: first each alone, then each within those before it. The error of
-/// this function is that of reading the plan; what it returns is the reason.
+/// Which budget is too small, and what would be enough: first each alone, then each within those before it. The error
+/// of this function is that of reading the plan; what it returns is the reason.
 fn why(slots: &[Slot], limits: &Limits, nodes: usize) -> Result<AssignError, AssignError> {
     let budgets = [
         (Resource::Usd, limits.usd),

@@ -21,8 +21,9 @@ pub enum Size {
     /// The best K.
     Fixed(usize),
     /// The K that maximises `majority(best K) − gain·K`: each member has to raise the chance of a right majority by
-    /// `gain` on average, a number ≥ 0 that says what asking one more expert is worth. Of equals the smallest K. Since an even committee
-    /// gains nothing on the odd one below it, all K up to `most` are compared, not only each with the next.
+    /// `gain` on average, a number ≥ 0 that says what asking one more expert is worth. Of equals the smallest K.
+    /// Since an even committee gains nothing on the odd one below it, all K up to `most` are compared, not only each
+    /// with the next.
     Grow {
         /// The most members.
         most: usize,

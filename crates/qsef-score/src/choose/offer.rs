@@ -36,7 +36,8 @@ pub struct Limits {
     pub usd: Option<f64>,
     /// Tokens.
     pub tokens: Option<u64>,
-    /// Seconds from the start of the plan to its end, ≥ 0: the longest path, since what nothing orders runs in parallel.
+    /// Seconds from the start of the plan to its end, ≥ 0: the longest path, since what nothing orders runs in
+    /// parallel.
     pub seconds: Option<f64>,
 }
 

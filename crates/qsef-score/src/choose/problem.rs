@@ -60,7 +60,8 @@ pub(super) fn add(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
     [a0 + b0, a1 + b1]
 }
 
-/// An objective up to this is no better than `low`, but for rounding. Without an assignment, `low` is −∞, and so is this.
+/// An objective up to this is no better than `low`, but for rounding. Without an assignment, `low` is −∞, and so is
+/// this.
 pub(super) fn barely_above(low: f64) -> f64 {
     if low.is_finite() { low + 1e-12 * (1.0 + low.abs()) } else { low }
 }
@@ -94,7 +95,8 @@ impl Problem {
         Ok(problem)
     }
 
-    /// The offers in the order in which they are preferred: more profit, then cheaper, fewer tokens, faster, listed first.
+    /// The offers in the order in which they are preferred: more profit, then cheaper, fewer tokens, faster, listed
+    /// first.
     fn choices(&self, value: f64, offers: &[Offer], aim: Aim) -> Vec<Choice> {
         let profit = |o: &Offer| match aim {
             Aim::Value { lambda } => value * o.te - lambda * o.usd,
@@ -207,7 +209,8 @@ impl Problem {
     }
 }
 
-/// The slots in an order in which each comes after those that it waits for; of those that may come next, the first listed.
+/// The slots in an order in which each comes after those that it waits for; of those that may come next, the first
+/// listed.
 fn topological(slots: &[Slot]) -> Result<Vec<usize>, AssignError> {
     let mut waiting: Vec<usize> = slots.iter().map(|s| s.after.len()).collect();
     let mut next = vec![Vec::new(); slots.len()];

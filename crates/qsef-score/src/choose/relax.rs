@@ -1,8 +1,9 @@
 //! The Lagrangian relaxation: budgets become prices, and each step chooses alone.
 //!
 //! `L(μ, ν) = Σ_j max_o (profit − Σ_r μ_r·use_r/cap_r − f_j·seconds/deadline) + Σ_r μ_r + Σ_k ν_k` bounds the optimum from
-//! above for all μ, ν ≥ 0, where `f_j` sums the prices ν of the paths through step j: a deadline is one budget per path, and
-//! a path gets its price when it is first found too long. Prices move along the subgradient with Polyak's step.
+//! above for all μ, ν ≥ 0, where `f_j` sums the prices ν of the paths through step j: a deadline is one budget per
+//! path, and a path gets its price when it is first found too long. Prices move along the subgradient with Polyak's
+//! step.
 
 use super::{
     problem::{Problem, Step, add, at, barely_above},
@@ -11,8 +12,8 @@ use super::{
 
 /// Rounds of price changes; the bound hardly moves after that.
 const ROUNDS: usize = 160;
-/// Every so many rounds, and until it first succeeds, the steps' own choices are made into an assignment: on large plans
-/// that takes most of the time.
+/// Every so many rounds, and until it first succeeds, the steps' own choices are made into an assignment: on large
+/// plans that takes most of the time.
 const REPAIR_EVERY: usize = 16;
 /// After so many rounds without a better bound, the step is halved.
 const PATIENCE: usize = 6;
