@@ -164,6 +164,37 @@ pub enum Eval {
     Readability(EvalReadability),
     /// How well requests are routed: quality and price of policies that choose one expert per request
     Route(EvalRoute),
+    /// How well requests are recognised by intent, and those that are none of them
+    Intent(EvalIntent),
+    /// How well routing adapts when experts change: policies in a simulated world
+    Adapt(EvalAdapt),
+}
+
+#[derive(Debug, Args)]
+pub struct EvalIntent {
+    /// JSON lines to learn from
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = r#"JSON lines to learn from: {"text","label","split"?}; label oos = out of scope; split val = for the threshold only"#
+    )]
+    pub train: PathBuf,
+    /// JSON lines of the same form to test on; of a file with splits, the split test
+    #[arg(long, value_name = "FILE")]
+    pub test: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct EvalAdapt {
+    /// Worlds to average over
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub seeds: u64,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

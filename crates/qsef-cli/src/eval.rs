@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     End,
-    args::{EvalPlan, EvalReadability, EvalRoute, Generate},
+    args::{EvalAdapt, EvalIntent, EvalPlan, EvalReadability, EvalRoute, Generate},
     models, screen,
 };
 
@@ -96,6 +96,77 @@ pub async fn route(args: EvalRoute) -> Result<End> {
             &format!("{:14} {:>8.3} {:>8.4} {:>8.3} {apgr:>8}\n", row.without.name(), row.quality, row.brier, row.ece);
     }
     screen::print(&text);
+    Ok(End::Done)
+}
+
+pub async fn adapt(args: EvalAdapt) -> Result<End> {
+    let simulating = screen::spinner("simulating");
+    let report = tokio::task::spawn_blocking(move || eval::adapt::evaluate(args.seeds));
+    let report = async { report.await.map_err(|e| Error::Internal(e.to_string()))? };
+    let report = models::or_cancelled(report).await?;
+    screen::remove(&simulating);
+    if args.json {
+        screen::json(&report)?;
+        return Ok(End::Done);
+    }
+    let cell = |e: &eval::adapt::Estimate, digits: usize| format!("{:.digits$} ± {:.digits$}", e.mean, e.se);
+    let row = |cells: [&str; 7]| {
+        let [name, rest @ ..] = cells;
+        rest.iter().fold(format!("{name:22}"), |line, cell| format!("{line} {cell:>17}")) + "\n"
+    };
+    let head = ["policy", "regret", "after change", "after arrival", "recovery, tasks", "exploration", "within budget"];
+    let mut table = row(head);
+    for p in &report.policies {
+        table += &row([
+            p.name,
+            &cell(&p.regret, 1),
+            &cell(&p.regret_after_change, 1),
+            &cell(&p.regret_after_arrival, 1),
+            &cell(&p.recovery_tasks, 0),
+            &cell(&p.exploration_cost, 1),
+            &cell(&p.budgeted_utility, 3),
+        ]);
+    }
+    let over: usize = report.policies.iter().map(|p| p.budget_violations).sum();
+    let runs = report.windows * report.policies.len();
+    screen::print(&format!(
+        "{table}{} worlds of {} tasks, mean ± standard error; {over} of {runs} windows over their money budget\n",
+        report.seeds, report.tasks
+    ));
+    Ok(End::Done)
+}
+
+pub async fn intent(args: EvalIntent) -> Result<End> {
+    let set = eval::intent::read(&args.train, &args.test)?;
+    let models = models::all()?;
+    let embedder = models::or_cancelled(models.embedder(qsef::DEFAULT_EMBEDDER)).await?;
+    let bar = screen::steps();
+    let evaluating = eval::intent::evaluate(&set, &embedder, |what, done, total| {
+        screen::step(&bar, what, done, total);
+    });
+    let report = models::or_cancelled(evaluating).await?;
+    screen::remove(&bar);
+    if args.json {
+        screen::json(&report)?;
+        return Ok(End::Done);
+    }
+    let percent = |share: Option<f64>| share.map_or("–".into(), |s| format!("{:.1} %", 100.0 * s));
+    screen::print(&format!(
+        "{} intents, {} requests in scope and {} out of scope\n\
+         accuracy {} (in scope; what is rejected counts as wrong), {} if nothing is rejected\n\
+         out of scope: recall {}, AUROC {}, threshold TE {:.3}\n\
+         {:.1} ms per request, of which {:.2} ms without embedding\n",
+        report.intents,
+        report.in_scope,
+        report.out_of_scope,
+        percent(Some(report.accuracy)),
+        percent(Some(report.accuracy_forced)),
+        percent(report.oos_recall),
+        report.oos_auroc.map_or("–".into(), |a| format!("{a:.3}")),
+        report.threshold.unwrap_or_default(),
+        report.ms_per_query,
+        report.ms_per_decision,
+    ));
     Ok(End::Done)
 }
 

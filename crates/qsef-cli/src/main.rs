@@ -56,9 +56,11 @@ async fn run(command: Command) -> qsef::Result<End> {
         Command::Models(args) => models::run(args).await,
         Command::Eval(Eval::Plan(args)) => eval::plan(args).await,
         Command::Eval(Eval::Route(args)) => eval::route(args).await,
+        Command::Eval(Eval::Intent(args)) => eval::intent(args).await,
         Command::Eval(Eval::Readability(args)) => eval::readability(args),
         Command::Trace(args) => trace::run(args),
         Command::Feedback(args) => trace::feedback(args),
+        Command::Eval(Eval::Adapt(args)) => eval::adapt(args).await,
         Command::Bench(Bench::Generate(args)) => eval::generate(args).await,
     }
 }

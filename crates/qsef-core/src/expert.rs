@@ -27,6 +27,10 @@ pub struct ExpertProfile {
     /// Requests that it should get.
     #[serde(default)]
     pub examples: Vec<String>,
+    /// The kinds of knowledge that it has (the paper's `Domain`, section 6.4.2), as free tags such as "law"; case does not
+    /// count. Empty: any.
+    #[serde(default)]
+    pub domains: Vec<String>,
     /// Price per 10⁶ tokens in US dollars; 0 for local work.
     #[serde(default)]
     pub usd_per_mtok: f64,
@@ -55,6 +59,7 @@ impl ExpertProfile {
             id: id.into(),
             description: description.into(),
             examples: Vec::new(),
+            domains: Vec::new(),
             usd_per_mtok: 0.0,
             params_b: None,
             parameters: None,
@@ -66,6 +71,12 @@ impl ExpertProfile {
     /// Adds requests that it should get.
     pub fn examples(mut self, examples: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.examples.extend(examples.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds kinds of knowledge that it has; without any it is taken to have all.
+    pub fn domains(mut self, domains: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.domains.extend(domains.into_iter().map(Into::into));
         self
     }
 }

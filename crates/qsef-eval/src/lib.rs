@@ -1,5 +1,8 @@
 //! Metrics and benchmark harness behind `qsef eval`.
 
+pub mod adapt;
+mod embed;
+pub mod intent;
 mod jsonl;
 pub mod plan;
 mod profiles;

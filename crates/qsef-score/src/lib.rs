@@ -21,6 +21,8 @@
 //! assert_eq!(scores[0].expert, "units");
 //! ```
 
+pub mod adapt;
+pub mod choose;
 pub mod complexity;
 pub mod distance;
 mod fit;

@@ -16,11 +16,10 @@ use qsef_score::{
 };
 use serde::Serialize;
 
+use crate::embed::{Read, embed};
+
 /// What a decision gives up in probability of success for the price of the dearest expert, in the policies `qsef-λ`.
 const LAMBDAS: [f64; 14] = [0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5];
-
-/// Requests that are embedded at a time, between two reports of progress.
-const BATCH: usize = 64;
 
 /// What a policy came to on the test rows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -89,12 +88,6 @@ pub struct Report {
     /// What each term contributes, where that was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ablation: Vec<Ablation>,
-}
-
-/// Requests as the scorer needs them.
-struct Read {
-    task: Task,
-    vectors: Vec<Vec<f32>>,
 }
 
 /// Evaluates all policies. `progress` hears what is being done, how much of it is done, and of how much.
@@ -201,25 +194,6 @@ pub async fn evaluate(
 /// Whether a term has a coefficient that is not negligible.
 fn matters(weights: &Weights, term: Term) -> bool {
     weights.profile.get(term).max(weights.history.get(term)) > 1e-3
-}
-
-async fn embed(
-    embedder: &AnyEmbedder,
-    queries: impl ExactSizeIterator<Item = &str>,
-    what: &str,
-    progress: &mut impl FnMut(&str, usize, usize),
-) -> Result<Vec<Read>> {
-    let total = queries.len();
-    let tasks: Vec<Task> = queries.map(Task::new).collect();
-    let mut read = Vec::with_capacity(total);
-    for batch in tasks.chunks(BATCH) {
-        progress(what, read.len(), total);
-        let vectors = embedder.embed(batch.iter().flat_map(Task::texts).collect()).await?;
-        let rows = batch.iter().zip(vectors.chunks(Task::TEXTS));
-        read.extend(rows.map(|(task, vectors)| Read { task: task.clone(), vectors: vectors.to_vec() }));
-    }
-    progress(what, total, total);
-    Ok(read)
 }
 
 /// TE of every expert for every request, in the order of the set's experts.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use qsef_score::cosine;
 
-use super::{Read, RouteSet, data::Row};
+use super::{RouteSet, data::Row};
+use crate::embed::Read;
 
 /// Neighbours of the plain baseline.
 const NEIGHBOURS: usize = 50;
