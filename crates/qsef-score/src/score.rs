@@ -101,6 +101,7 @@ impl Score {
             Term::Neighbours => "it did badly at the most similar tasks: train it on them, or take another",
             Term::Trend => "it does badly at tasks of this kind: train it on them, or take another",
             Term::Lexical => "its profile lacks the task's words: add an example that has them",
+            Term::Phrases => "its examples lack the task's phrases: add some like it",
             Term::Concepts => "the knowledge base does not know it for the task's concepts: add documents",
         };
         (without - self.te > 0.01).then(|| format!("{what} (TE {:.2} → up to {without:.2})", self.te))

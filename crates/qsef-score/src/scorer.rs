@@ -11,7 +11,7 @@ use crate::{
     score::{Score, efficiency},
     task::Task,
     terms::{MOST_SURPRISAL, Term, Values, Weights},
-    text::terms,
+    text::{pairs, terms},
 };
 
 /// Candidates that are scored in full where there are too many experts to score all.
@@ -47,6 +47,7 @@ pub struct Scorer {
     /// Half the sum of the unit vectors of description and name: its product with a task's is the mean of both cosines.
     profiles: Matrix,
     lexicon: Lexicon,
+    phrases: Lexicon,
     index: OnceLock<Option<Index>>,
     spread: Option<Spread>,
     centres: Matrix,
@@ -72,10 +73,14 @@ pub struct Ranked {
 /// What of a task is the same for all experts.
 pub(crate) struct Reading<'a> {
     task: &'a Task,
+    /// The task without its quotations and its head, averaged: for descriptions.
     query: Vec<f32>,
+    /// The task without its quotations: for examples.
+    plain: Vec<f32>,
     whitened: Option<Vec<f32>>,
     whole: Vec<f32>,
     head: Vec<f32>,
+    phrases: Vec<f32>,
     concepts: Vec<Concept>,
     similar: Option<Similar<'a>>,
 }
@@ -96,6 +101,7 @@ impl Scorer {
             entries: Vec::new(),
             profiles: Matrix::default(),
             lexicon: Lexicon::default(),
+            phrases: Lexicon::default(),
             index: OnceLock::new(),
             spread: None,
             centres: Matrix::default(),
@@ -144,7 +150,8 @@ impl Scorer {
         let centre = self.spread.as_ref().map(|s| s.centre(&examples)).unwrap_or_default();
         self.centres.push(centre);
         let text = lexical_text(profile);
-        self.lexicon.add(counted_terms(&text));
+        self.lexicon.add(text.lines().flat_map(terms));
+        self.phrases.add(text.lines().flat_map(pairs));
         let concepts = self.graph.as_ref().map(|(g, _)| g.concepts(&text)).unwrap_or_default();
         let number = self.history.as_ref().and_then(|h| h.number(&profile.id));
         let load = profile.params_b.map_or(0.0, |b| 1.0 / (1.0 + b.max(0.0)));
@@ -163,6 +170,7 @@ impl Scorer {
         self.profiles.remove(place);
         self.centres.remove(place);
         self.lexicon.remove(place);
+        self.phrases.remove(place);
         self.index = OnceLock::new();
         true
     }
@@ -221,14 +229,17 @@ impl Scorer {
         for vector in asked {
             query.iter_mut().zip(unit(vector)).for_each(|(q, x)| *q += x / asked.len() as f32);
         }
+        let plain = unit(asked.first().map_or(&[], Vec::as_slice));
         Reading {
             task,
-            whitened: self.spread.as_ref().map(|s| s.apply(&query)),
+            whitened: self.spread.as_ref().map(|s| s.apply(&plain)),
             whole: self.lexicon.coverage(&task.terms),
             head: self.lexicon.coverage(&task.head_terms),
+            phrases: self.phrases.coverage(&task.pairs),
             concepts: self.graph.as_ref().map(|(g, _)| g.concepts(&task.texts().join("\n"))).unwrap_or_default(),
             similar: self.history.as_ref().zip(vectors.first()).map(|(h, v)| h.similar(v, task.complexity())),
             query,
+            plain,
         }
     }
 
@@ -237,12 +248,13 @@ impl Scorer {
     fn profile_terms(&self, reading: &Reading<'_>, place: usize, entry: &Entry) -> Values {
         let metric = |cosine: f32| self.metric.distance(f64::from(cosine));
         let description = metric(dot(self.profiles.row(place), &reading.query));
-        let examples = (entry.examples.len() > 0).then(|| metric(mean_of_nearest(&entry.examples, &reading.query)));
-        let centre = reading
-            .whitened
+        let examples = (entry.examples.len() > 0).then(|| metric(mean_of_nearest(&entry.examples, &reading.plain)));
+        let centre = self
+            .spread
             .as_ref()
+            .zip(reading.whitened.as_ref())
             .filter(|_| entry.examples.len() > 0)
-            .map(|w| metric(dot(self.centres.row(place), w)));
+            .map(|(spread, task)| spread.distance(task, self.centres.row(place)));
         let graph = self
             .graph
             .as_ref()
@@ -261,6 +273,7 @@ impl Scorer {
             (Term::Data, data),
             (Term::Size, data * entry.load),
             (Term::Lexical, lexical),
+            (Term::Phrases, 1.0 - words(&reading.phrases).max(reading.task.covered(&entry.id)).clamp(0.0, 1.0)),
             (Term::Concepts, graph_coverage(&reading.concepts, &entry.concepts).map_or(lexical, |c| 1.0 - c)),
         ])
     }
@@ -367,15 +380,10 @@ fn best(mut values: Vec<(f32, usize)>, wanted: usize) -> Vec<usize> {
     values.into_iter().map(|(_, place)| place).collect()
 }
 
-/// What a profile says, as far as its words count.
+/// What a profile says, as far as its words count. A term that several lines have counts for each.
 fn lexical_text(profile: &ExpertProfile) -> String {
     let mut text = crate::anchor_texts(profile).join("\n");
     // Serialised, the names and descriptions of its arguments keep their words.
     text.extend(profile.parameters.iter().map(|p| format!("\n{p}")));
     text
-}
-
-/// The terms of each line, so that a term that several examples have counts for each.
-fn counted_terms(text: &str) -> Vec<String> {
-    text.lines().flat_map(terms).collect()
 }

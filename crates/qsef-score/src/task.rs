@@ -4,7 +4,7 @@ use qsef_core::ExpertProfile;
 
 use crate::{
     complexity::{Complexity, complexity},
-    text::{head, terms, unquote, words},
+    text::{head, pairs, terms, unquote, words},
 };
 
 /// A task as the scorer sees it.
@@ -15,6 +15,7 @@ pub struct Task {
     head: String,
     pub(crate) terms: BTreeSet<String>,
     pub(crate) head_terms: BTreeSet<String>,
+    pub(crate) pairs: BTreeSet<String>,
     complexity: Complexity,
     coverage: BTreeMap<String, f64>,
 }
@@ -29,6 +30,7 @@ impl Task {
         Self {
             terms: terms(&plain),
             head_terms: terms(&head),
+            pairs: pairs(&plain),
             complexity: complexity(text),
             plain: plain.trim().to_owned(),
             text: text.trim().to_owned(),

@@ -30,13 +30,15 @@ pub enum Term {
     Trend,
     /// `C_sparsity`: the task's telling words that its profile lacks (1 − BM25, normalised).
     Lexical,
+    /// `C_sparsity`: the same of pairs of neighbouring words; it tells where experts have many examples.
+    Phrases,
     /// `C_sparsity`: the task's concepts that its profile lacks.
     Concepts,
 }
 
 impl Term {
     /// All terms, in the order of the paper.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Description,
         Self::Examples,
         Self::Centre,
@@ -48,6 +50,7 @@ impl Term {
         Self::Neighbours,
         Self::Trend,
         Self::Lexical,
+        Self::Phrases,
         Self::Concepts,
     ];
 
@@ -60,8 +63,13 @@ impl Term {
             Self::Description | Self::Examples | Self::Centre | Self::Graph => Part::Distance,
             Self::Data => Part::Data,
             Self::Size | Self::Latency | Self::Coverage | Self::Neighbours | Self::Trend => Part::Model,
-            Self::Lexical | Self::Concepts => Part::Sparsity,
+            Self::Lexical | Self::Phrases | Self::Concepts => Part::Sparsity,
         }
+    }
+
+    /// Whether it takes outcomes of the past to know.
+    pub fn needs_history(self) -> bool {
+        matches!(self, Self::Latency | Self::Coverage | Self::Neighbours | Self::Trend)
     }
 
     /// Its name, as in files.
@@ -78,6 +86,7 @@ impl Term {
             Self::Neighbours => "neighbours",
             Self::Trend => "trend",
             Self::Lexical => "lexical",
+            Self::Phrases => "phrases",
             Self::Concepts => "concepts",
         }
     }

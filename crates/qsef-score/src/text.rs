@@ -163,6 +163,12 @@ pub fn terms(text: &str) -> BTreeSet<String> {
     terms
 }
 
+/// The pairs of neighbouring words of a text as stems, function words included.
+pub fn pairs(text: &str) -> BTreeSet<String> {
+    let words: Vec<String> = words(text).into_iter().filter(|w| !w.chars().all(is_cjk)).map(stem).collect();
+    words.iter().zip(words.iter().skip(1)).map(|(a, b)| format!("{a} {b}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,5 +195,6 @@ mod tests {
         assert_eq!(terms("Converts the units"), terms("converting a unit"));
         assert!(terms("計算平均值").contains("平均"));
         assert!(terms("42 7.5 %").is_empty());
+        assert_eq!(pairs("Signs me up").into_iter().collect::<Vec<_>>(), ["me up", "sign me"]);
     }
 }

@@ -8,6 +8,9 @@ use crate::matrix::{Matrix, dot, unit};
 /// differ is not infinitely telling.
 const SHRINKAGE: f64 = 0.03;
 
+/// Members of each group that are looked at for how near to its centre they are.
+const SAMPLE: usize = 10;
+
 /// A change of coordinates after which the examples of an expert differ equally in all directions. What merely varies
 /// within experts ("please", a name, a place) then counts for little, what separates them for much: the Mahalanobis
 /// distance under the within-class covariance of linear discriminant analysis.
@@ -15,6 +18,8 @@ const SHRINKAGE: f64 = 0.03;
 pub(crate) struct Spread {
     mean: Vec<f32>,
     whiten: Matrix,
+    /// Cosine of a group's members to its centre that a quarter of them exceed.
+    typical: f64,
 }
 
 impl Spread {
@@ -48,7 +53,21 @@ impl Spread {
         for row in whiten.row_iter() {
             rows.push(row.iter().map(|&x| x as f32));
         }
-        Some(Self { mean: mean.iter().map(|&x| x as f32).collect(), whiten: rows })
+        let mut spread = Self { mean: mean.iter().map(|&x| x as f32).collect(), whiten: rows, typical: 1.0 };
+        let own = |group: &&Matrix| {
+            let centre = spread.centre(group);
+            group.rows().take(SAMPLE).map(|row| dot(&spread.apply(row), &centre)).collect::<Vec<f32>>()
+        };
+        let mut cosines: Vec<f32> = groups.iter().flat_map(own).collect();
+        cosines.sort_by(f32::total_cmp);
+        spread.typical = f64::from(cosines.get(cosines.len() * 3 / 4).copied().unwrap_or(1.0)).max(0.1);
+        Some(spread)
+    }
+
+    /// The distance of a task to a centre, both in the new coordinates, in [0, 1]: 0 for one that is as near as typical
+    /// members of the group are, 1 for one that has nothing to do with it.
+    pub fn distance(&self, task: &[f32], centre: &[f32]) -> f64 {
+        (1.0 - f64::from(dot(task, centre)) / self.typical).clamp(0.0, 1.0)
     }
 
     /// A vector in the new coordinates, of length 1.

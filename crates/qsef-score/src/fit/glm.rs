@@ -17,6 +17,9 @@ const LEAST_EXPONENT: f64 = 1e-3;
 
 const STEPS: usize = 60;
 
+/// Rounds over the coordinates within a step; there are few.
+const SWEEPS: usize = 1000;
+
 /// What the penalised likelihood is minimised for: value, gradient and curvature at β.
 struct Point {
     loss: f64,
@@ -26,29 +29,20 @@ struct Point {
 
 /// Maximum a posteriori coefficients: Bernoulli likelihood with fractional outcomes, and a Gaussian prior around
 /// `prior` that is worth `strength` observations. Terms that are `fixed` keep their prior. The negative log-likelihood is
-/// convex in β, so Newton's method with projection on β ≥ 0 finds the one optimum.
+/// convex in β; each step minimises its quadratic model over β ≥ 0, and goes as far towards that as it gains (projected
+/// Newton), to the one optimum.
 pub(crate) fn fit(rows: &[Row], prior: &Values, strength: f64, fixed: impl Fn(Term) -> bool) -> Values {
     let free: Vec<Term> = Term::ALL.into_iter().filter(|&t| !fixed(t)).collect();
     let mut beta = *prior;
     let mut point = evaluate(rows, &beta, prior, strength, &free);
     for _ in 0..STEPS {
-        // Terms at the border that would leave it stay where they are in this step.
-        let moving: Vec<usize> = free
-            .iter()
-            .enumerate()
-            .filter(|&(i, &t)| beta.get(t) > 0.0 || point.gradient.get(i).is_some_and(|g| *g < 0.0))
-            .map(|(i, _)| i)
-            .collect();
-        let gradient = point.gradient.select_rows(&moving);
-        let Some(factors) = point.hessian.select_rows(&moving).select_columns(&moving).cholesky() else { break };
-        let direction = factors.solve(&gradient);
+        let start: Vec<f64> = free.iter().map(|&t| beta.get(t)).collect();
+        let direction = direction(&point, &start);
         let (mut step, mut better) = (1.0, None);
         while step > 1e-6 {
             let mut candidate = beta;
-            for (&i, d) in moving.iter().zip(direction.iter()) {
-                if let Some(&term) = free.get(i) {
-                    candidate.set(term, (beta.get(term) - step * d).max(0.0));
-                }
+            for ((&term, from), d) in free.iter().zip(&start).zip(&direction) {
+                candidate.set(term, (from + step * d).max(0.0));
             }
             let next = evaluate(rows, &candidate, prior, strength, &free);
             if next.loss < point.loss {
@@ -65,6 +59,28 @@ pub(crate) fn fit(rows: &[Row], prior: &Values, strength: f64, fixed: impl Fn(Te
         }
     }
     beta
+}
+
+/// The step to the minimum of `g·d + d·H·d/2` where `start + d ≥ 0`, by coordinate descent.
+fn direction(point: &Point, start: &[f64]) -> Vec<f64> {
+    let mut step = vec![0f64; start.len()];
+    for _ in 0..SWEEPS {
+        let mut moved = 0f64;
+        for (i, from) in start.iter().enumerate() {
+            let curvature = point.hessian.get((i, i)).copied().unwrap_or(1.0).max(f64::MIN_POSITIVE);
+            let slope: f64 = point.gradient.get(i).copied().unwrap_or_default()
+                + point.hessian.row(i).iter().zip(&step).map(|(h, d)| h * d).sum::<f64>();
+            if let Some(d) = step.get_mut(i) {
+                let next = (*d - slope / curvature).max(-from);
+                moved = moved.max((next - *d).abs());
+                *d = next;
+            }
+        }
+        if moved < 1e-10 {
+            break;
+        }
+    }
+    step
 }
 
 fn evaluate(rows: &[Row], beta: &Values, prior: &Values, strength: f64, free: &[Term]) -> Point {

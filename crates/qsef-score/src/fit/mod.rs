@@ -81,7 +81,7 @@ impl Scorer {
         let observed = self.observe(examples);
         let rows: Vec<Row> = observed.iter().map(|o| o.row).collect();
         let mut weights = prior;
-        weights.profile = glm::fit(&rows, &prior.profile, PRIOR, |t| fixed(t) || prior.profile.get(t) == 0.0);
+        weights.profile = glm::fit(&rows, &prior.profile, PRIOR, |t| fixed(t) || t.needs_history());
         let past: Vec<Past<'_>> = examples
             .iter()
             .map(|e| Past {
