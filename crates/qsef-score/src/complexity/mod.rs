@@ -75,6 +75,12 @@ parts! {
     comparisons: 0.0,
     /// Numbers, in digits or as words: half at 3.
     numbers: 0.0,
+    /// Decimal digits of the largest number, `lg(1 + x)`: half at 3.
+    largest_number: 0.0,
+    /// Words with a capital letter that do not begin a sentence: half at 3.
+    names: 0.0,
+    /// Words of the last sentence, where a task often asks what it is about: half at 15.
+    last_sentence: 0.0,
     /// Words: half at 50.
     words: 0.0,
     /// Characters without white space: half at 300.
@@ -129,6 +135,9 @@ pub fn complexity(text: &str) -> Complexity {
         connectives: count(steps.connectives, 3.0),
         comparisons: count(steps.comparisons, 3.0),
         numbers: count(steps.numbers, 3.0),
+        largest_number: saturate(steps.largest_number, 3.0),
+        names: count(reading.marks.names, 3.0),
+        last_sentence: saturate(syntax.last_sentence, 15.0),
         words: count(reading.words.len(), 50.0),
         characters: count(reading.marks.characters, 300.0),
         sentences: count(reading.sentences.len(), 3.0),
@@ -235,6 +244,15 @@ mod tests {
             assert!((half(c.connectives, 3.0) - 2.0).abs() < 1e-9, "{task}: {c:?}");
             assert!((half(c.comparisons, 3.0) - 3.0).abs() < 1e-9, "{task}: {c:?}");
         }
+    }
+
+    #[test]
+    fn numbers_names_and_the_question_are_seen() {
+        let half = |x: f64, half: f64| x * half / (1.0 - x);
+        let c = complexity("Ann and Bob Smith pay 9,999.00 dollars, or 0.5 each day. How many days?");
+        assert!((half(c.largest_number, 3.0) - 4.0).abs() < 1e-9, "{c:?}");
+        assert!((half(c.names, 3.0) - 2.0).abs() < 1e-9, "{c:?}");
+        assert!((half(c.last_sentence, 15.0) - 3.0).abs() < 1e-9, "{c:?}");
     }
 
     #[test]

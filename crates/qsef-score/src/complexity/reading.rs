@@ -24,6 +24,8 @@ pub(super) struct Kind {
     pub characters: usize,
     pub chinese: bool,
     pub markers: Markers,
+    /// Of a number in digits, without what follows it; else 0.
+    pub value: f64,
 }
 
 /// What stands between the words of a sentence.
@@ -42,6 +44,8 @@ pub(super) struct Marks {
     pub digits: usize,
     pub symbols: usize,
     pub upper_case: usize,
+    /// Words with a capital letter that do not begin a sentence.
+    pub names: usize,
     pub non_ascii: usize,
     pub commas: usize,
     pub line_breaks: usize,
@@ -97,8 +101,29 @@ impl Kind {
             c if chinese::is_numeral(c) && characters <= 2 => FUNCTION,
             _ => 0,
         };
-        Self { characters, chinese: is_cjk(first), markers: markers(word) | form }
+        let value = if first.is_ascii_digit() { value(word) } else { 0.0 };
+        Self { characters, chinese: is_cjk(first), markers: markers(word) | form, value }
     }
+}
+
+/// The number that a word begins with: "1,000.5km" is 1000.5.
+fn value(word: &str) -> f64 {
+    let (mut value, mut unit) = (0f64, 1f64);
+    let mut fraction = false;
+    for c in word.chars() {
+        match c.to_digit(10) {
+            Some(digit) if fraction => {
+                unit /= 10.0;
+                value += f64::from(digit) * unit;
+            }
+            Some(digit) => value = value * 10.0 + f64::from(digit),
+            None if c == ',' => {}
+            None if c == '.' && !fraction => fraction = true,
+            None => break,
+        }
+    }
+    // A number that fills pages is large enough.
+    value.min(1e300)
 }
 
 #[cfg(test)]

@@ -102,6 +102,8 @@ impl Scanner {
         let lower = word.chars().next().is_some_and(char::is_lowercase);
         if self.sentences.is_empty() || self.breaks > 1 || self.over && !lower {
             self.sentences.push(Sentence::default());
+        } else {
+            self.marks.names += usize::from(word.chars().next().is_some_and(char::is_uppercase));
         }
         (self.over, self.breaks) = (false, 0);
         self.lower.extend(word.chars().flat_map(char::to_lowercase));

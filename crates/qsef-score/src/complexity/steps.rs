@@ -9,6 +9,8 @@ pub(super) struct Steps {
     pub connectives: usize,
     pub comparisons: usize,
     pub numbers: usize,
+    /// `lg(1 + x)` of the largest number in digits.
+    pub largest_number: f64,
 }
 
 impl Steps {
@@ -17,6 +19,7 @@ impl Steps {
             connectives: reading.count(CONNECTIVE),
             comparisons: reading.count(COMPARISON) + reading.marks.percents,
             numbers: reading.count(NUMBER) + reading.marks.chinese_numbers,
+            largest_number: reading.kinds.iter().map(|k| (1.0 + k.value).log10()).fold(0.0, f64::max),
         }
     }
 }

@@ -10,6 +10,8 @@ pub(super) struct Syntax {
     pub sentence_length: f64,
     /// Words of the longest sentence.
     pub longest_sentence: f64,
+    /// Words of the last sentence.
+    pub last_sentence: f64,
     /// Words that open a clause, per sentence.
     pub clauses: f64,
     /// Marks that set off a phrase, per sentence.
@@ -20,7 +22,7 @@ pub(super) struct Syntax {
 
 impl Syntax {
     pub(super) fn new(reading: &Reading) -> Self {
-        let (mut longest, mut deepest, mut here) = (0, 0, (usize::MAX, 0, 0));
+        let (mut longest, mut deepest, mut here) = (0u32, 0, (usize::MAX, 0u32, 0));
         for word in &reading.words {
             if word.sentence != here.0 {
                 here = (word.sentence, 0, reading.sentences.get(word.sentence).map_or(0, |s| s.brackets));
@@ -33,7 +35,8 @@ impl Syntax {
         let per_sentence = |count: usize| count as f64 / reading.sentences.len().max(1) as f64;
         Self {
             sentence_length: per_sentence(reading.words.len()),
-            longest_sentence: longest as f64,
+            longest_sentence: f64::from(longest),
+            last_sentence: f64::from(here.1),
             clauses: per_sentence(reading.count(SUBORDINATOR | RELATIVE | CONJUNCTION)),
             phrases: per_sentence(reading.sentences.iter().map(|s| s.phrases).sum()),
             depth: deepest as f64,

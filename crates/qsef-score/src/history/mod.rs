@@ -12,10 +12,13 @@ use std::collections::HashMap;
 
 use neighbours::{Neighbours, Seen, Sums};
 use serde::{Deserialize, Serialize};
-use space::Space;
+use space::{Place, Space};
 use trend::{Observations, Trend};
 
-use crate::complexity::Complexity;
+use crate::{
+    complexity::Complexity,
+    matrix::{Matrix, dot},
+};
 
 /// Outcomes that a profile's promise is worth against the expert's mean.
 const PROMISE: f64 = 5.0;
@@ -79,6 +82,7 @@ pub(crate) struct History {
     totals: Vec<Sums>,
     neighbours: Neighbours,
     trend: Trend,
+    directions: Matrix,
 }
 
 /// What the history says of one expert at one task.
@@ -107,7 +111,6 @@ impl History {
         let space = map.0.clone();
         let mut numbers: HashMap<String, usize> = HashMap::new();
         let mut totals: Vec<Sums> = Vec::new();
-        let mut neighbours = Neighbours::new(space.coordinates());
         let mut placed = Vec::with_capacity(tasks.len());
         for task in tasks {
             let mut outcomes = Vec::with_capacity(task.outcomes.len());
@@ -120,23 +123,26 @@ impl History {
                     outcomes.push(seen);
                 }
             }
-            let place = space.place(task.vector, task.complexity);
-            neighbours.add(&place.coordinates, outcomes.iter().copied());
-            placed.push((place.features, outcomes));
+            placed.push((space.place(task.vector, task.complexity), outcomes));
         }
-        neighbours.build_index();
         let mut observations: Vec<Observations> = totals.iter().map(|_| Observations::new(space.features())).collect();
-        for (features, outcomes) in &placed {
+        for (place, outcomes) in &placed {
             for seen in outcomes {
                 let expert = seen.expert as usize;
                 if let (Some(total), Some(observations)) = (totals.get(expert), observations.get_mut(expert)) {
                     let mean = total.success / total.weight;
-                    observations.add(features, f64::from(seen.success) - mean, f64::from(seen.weight));
+                    observations.add(&place.features, f64::from(seen.success) - mean, f64::from(seen.weight));
                 }
             }
         }
         let trend = Trend::learn(&observations, space.features());
-        Self { space, numbers, totals, neighbours, trend }
+        let directions = trend.directions();
+        let mut neighbours = Neighbours::new(space.coordinates() + directions.len());
+        for (place, outcomes) in placed {
+            neighbours.add(&whereabouts(&place, &directions), outcomes);
+        }
+        neighbours.build_index();
+        Self { space, numbers, totals, neighbours, trend, directions }
     }
 
     /// The number of an expert in [`Similar::estimate`]; none where nothing is known of it.
@@ -152,9 +158,16 @@ impl History {
     /// Looks up a task.
     pub fn similar(&self, vector: &[f32], complexity: &Complexity) -> Similar<'_> {
         let place = self.space.place(vector, complexity);
-        let sums = self.neighbours.near(&place.coordinates, self.numbers.len());
+        let sums = self.neighbours.near(&whereabouts(&place, &self.directions), self.numbers.len());
         Similar { history: self, sums, features: place.features }
     }
+}
+
+/// Where a task lies for its neighbours: what it is about and how complex it is, with what experts' success depends on
+/// counting more.
+fn whereabouts(place: &Place, directions: &Matrix) -> Vec<f32> {
+    let along = directions.rows().map(|d| dot(d, &place.features));
+    place.coordinates.iter().copied().chain(along).collect()
 }
 
 impl Similar<'_> {

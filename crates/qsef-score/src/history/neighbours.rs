@@ -6,10 +6,10 @@ use crate::{
 };
 
 /// Outcomes per expert that a neighbourhood should hold: enough for a rate, few enough to be similar.
-const OUTCOMES: usize = 50;
+const OUTCOMES: usize = 80;
 
 /// Tasks of a neighbourhood per task of the history, at most: with little history, the near half of it is not similar.
-const SHARE: usize = 8;
+const SHARE: usize = 5;
 
 /// How many tasks a neighbourhood may take beyond [`OUTCOMES`] where each has only some of the experts.
 const SPARSE: usize = 8;

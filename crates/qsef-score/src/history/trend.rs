@@ -1,6 +1,6 @@
 //! How an expert's success depends on what a task is about and how complex it is: ridge regression.
 
-use nalgebra::{DMatrix, DVector};
+use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
 use crate::matrix::{Matrix, dot};
 
@@ -9,6 +9,9 @@ const RIDGE: f64 = 10.0;
 
 /// Outcomes that an expert needs before its trend is looked for.
 const LEAST: usize = 20;
+
+/// Directions that are kept of those in which experts differ.
+const DIRECTIONS: usize = 16;
 
 /// One expert's observations: features, and success above its mean, with weights.
 pub(super) struct Observations {
@@ -38,9 +41,7 @@ impl Observations {
         if n < LEAST || self.rows.len() != n * self.features {
             return zero;
         }
-        let rows = DMatrix::from_row_slice(n, self.features, &self.rows);
-        let rows = rows.insert_column(self.features, 0.0);
-        let mut rows = rows;
+        let mut rows = DMatrix::from_row_slice(n, self.features, &self.rows).insert_column(self.features, 0.0);
         rows.set_column(self.features, &DVector::from_column_slice(&self.roots));
         let mut gram: DMatrix<f64> = rows.tr_mul(&rows).cast();
         gram += DMatrix::from_diagonal_element(self.features + 1, self.features + 1, RIDGE);
@@ -63,6 +64,27 @@ impl Trend {
             rows.push(expert.solve());
         }
         Self(rows)
+    }
+
+    /// The directions of the features that experts' success depends on, scaled so that the distance of two tasks along them is
+    /// that of the predicted successes of all experts.
+    pub fn directions(&self) -> Matrix {
+        let features = self.0.columns().saturating_sub(1);
+        let mut rows = Matrix::new(features);
+        if self.0.len() <= DIRECTIONS {
+            self.0.rows().for_each(|row| rows.push(row.iter().copied().take(features)));
+            return rows;
+        }
+        let all = DMatrix::from_row_iterator(self.0.len(), features + 1, self.0.rows().flatten().copied());
+        let slopes = all.remove_column(features);
+        let eigen = SymmetricEigen::new(slopes.tr_mul(&slopes).cast::<f64>());
+        let mut order: Vec<(usize, f64)> = eigen.eigenvalues.iter().copied().enumerate().collect();
+        order.sort_by(|a, b| b.1.total_cmp(&a.1));
+        for (i, value) in order.into_iter().take(DIRECTIONS) {
+            let scale = value.max(0.0).sqrt();
+            rows.push(eigen.eigenvectors.column(i).iter().map(|x| (x * scale) as f32));
+        }
+        rows
     }
 
     /// What an expert's success is above its mean.
