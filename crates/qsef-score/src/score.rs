@@ -39,11 +39,20 @@ pub struct Score {
     pub terms: Vec<Share>,
     /// Outcomes of this expert at similar tasks.
     pub seen: u32,
+    /// Seconds that it takes, where similar tasks or others tell.
+    pub seconds: Option<f64>,
+}
+
+/// What is known of an expert besides its terms.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Known {
+    pub outcomes: u32,
+    pub seconds: Option<f64>,
 }
 
 impl Score {
     /// Puts the parts of a score together. `coefficients` are those in force for this expert.
-    pub(crate) fn new(expert: &str, values: &Values, coefficients: &Values, seen: u32) -> Self {
+    pub(crate) fn new(expert: &str, values: &Values, coefficients: &Values, known: Known) -> Self {
         let mean = |parts: &[Part]| {
             let terms = || Term::ALL.into_iter().filter(|t| parts.contains(&t.part()));
             let weight: f64 = terms().map(|t| coefficients.get(t)).sum();
@@ -63,7 +72,8 @@ impl Score {
             k1,
             k2,
             terms: Term::ALL.into_iter().map(share).filter(|s| s.weight > 0.0).collect(),
-            seen,
+            seen: known.outcomes,
+            seconds: known.seconds,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::{
     index::Index,
     lexical::Lexicon,
     matrix::{Matrix, dot, unit},
-    score::{Score, efficiency},
+    score::{Known, Score, efficiency},
     task::Task,
     terms::{MOST_SURPRISAL, Term, Values, Weights},
     text::{pairs, terms},
@@ -89,7 +89,7 @@ pub(crate) struct Reading<'a> {
 pub(crate) struct Scored {
     pub values: Values,
     pub coefficients: Values,
-    pub seen: u32,
+    pub known: Known,
 }
 
 impl Scorer {
@@ -283,7 +283,7 @@ impl Scorer {
         let entry = self.entries.get(place)?;
         let mut values = self.profile_terms(reading, place, entry);
         let Some(similar) = &reading.similar else {
-            return Some(Scored { values, coefficients: self.weights.profile, seen: 0 });
+            return Some(Scored { values, coefficients: self.weights.profile, known: Known::default() });
         };
         let promise = efficiency(self.weights.profile.dot(&values));
         let history = self.weights.history;
@@ -295,11 +295,15 @@ impl Scorer {
                 _ => (t, history.get(t) + by_history * self.weights.profile.get(t)),
             });
             values.set(Term::Coverage, 1.0);
-            return Some(Scored { values, coefficients: coefficients.collect(), seen: 0 });
+            return Some(Scored { values, coefficients: coefficients.collect(), known: Known::default() });
         }
         let estimate = similar.estimate(entry.number, promise);
         history_terms(&mut values, &estimate);
-        Some(Scored { values, coefficients: history, seen: estimate.count })
+        Some(Scored {
+            values,
+            coefficients: history,
+            known: Known { outcomes: estimate.count, seconds: estimate.seconds },
+        })
     }
 
     /// The places worth scoring.
@@ -342,8 +346,8 @@ impl Scorer {
             .candidates(&reading)
             .into_iter()
             .filter_map(|place| {
-                let Scored { values, coefficients, seen } = self.scored(&reading, place)?;
-                Some(Score::new(self.id(place)?, &values, &coefficients, seen))
+                let Scored { values, coefficients, known } = self.scored(&reading, place)?;
+                Some(Score::new(self.id(place)?, &values, &coefficients, known))
             })
             .collect();
         scores.sort_by(|a, b| b.te.total_cmp(&a.te).then_with(|| a.expert.cmp(&b.expert)));

@@ -160,6 +160,24 @@ fn a_newcomer_is_judged_by_its_profile() {
 }
 
 #[test]
+fn outcomes_of_a_ledger_speak_for_tasks_like_their_own() {
+    let profiles = [ExpertProfile::new("maths", "adds numbers"), ExpertProfile::new("poems", "writes poems")];
+    let mut scorer = scorer(&profiles);
+    let te = |scorer: &Scorer, text: &str, id: &str| score(scorer, text).iter().find(|s| s.expert == id).unwrap().te;
+    let (near, far) = ("kkk zzz", "adds numbers");
+    let before = (te(&scorer, near, "poems"), te(&scorer, far, "poems"), te(&scorer, near, "maths"));
+    let rated = |success| (0..5).map(|i| example(&format!("kkk zzz {i}"), &[("poems", success)])).collect::<Vec<_>>();
+    scorer.remember(&rated(1.0));
+    assert!(te(&scorer, near, "poems") > 0.6, "successes at such tasks count");
+    assert!(te(&scorer, far, "poems") < before.1 + 0.05, "and say little of others");
+    assert!((te(&scorer, near, "maths") - before.2).abs() < 1e-9, "and nothing of other experts");
+    scorer.remember(&rated(0.0));
+    assert!(te(&scorer, near, "poems") < before.0 / 2.0);
+    scorer.remember(&[]);
+    assert_eq!(te(&scorer, near, "poems"), before.0);
+}
+
+#[test]
 fn nothing_to_learn_from_leaves_the_scorer_as_new_and_bad_rows_are_named() {
     let (mut scorer, examples) = specialists();
     let fresh = score(&scorer, "zzz aaa");

@@ -82,14 +82,7 @@ impl Scorer {
         let rows: Vec<Row> = observed.iter().map(|o| o.row).collect();
         let mut weights = prior;
         weights.profile = glm::fit(&rows, &prior.profile, PRIOR, |t| fixed(t) || t.needs_history());
-        let past: Vec<Past<'_>> = examples
-            .iter()
-            .map(|e| Past {
-                vector: e.vectors.first().map_or(&[], Vec::as_slice),
-                complexity: e.task.complexity(),
-                outcomes: &e.outcomes,
-            })
-            .collect();
+        let past: Vec<Past<'_>> = examples.iter().map(past).collect();
         let mut pairs: Vec<(f64, f64)> =
             rows.iter().map(|r| (efficiency(weights.profile.dot(&r.terms)), r.success)).collect();
         if options.history {
@@ -114,6 +107,16 @@ impl Scorer {
         })
     }
 
+    /// Takes the outcomes of a ledger as history, in place of what was learned before: outcomes of experts that were chosen, not
+    /// of all, and mostly good. Coefficients cannot be told from these, so they stay the priors; an expert's TE moves from
+    /// what its profile promises to its success at tasks like the one at hand. Outcomes whose success or weight is no
+    /// number in range are left out.
+    pub fn remember(&mut self, examples: &[Example]) {
+        self.set_weights(Weights::default());
+        let past: Vec<Past<'_>> = examples.iter().map(past).collect();
+        self.set_history((!past.is_empty()).then(|| History::of_ledger(&past)));
+    }
+
     /// The profile's terms of every outcome whose expert is there.
     fn observe(&self, examples: &[Example]) -> Vec<Observed> {
         let places: std::collections::HashMap<&str, usize> =
@@ -129,6 +132,14 @@ impl Scorer {
             }
         }
         observed
+    }
+}
+
+fn past(example: &Example) -> Past<'_> {
+    Past {
+        vector: example.vectors.first().map_or(&[], Vec::as_slice),
+        complexity: example.task.complexity(),
+        outcomes: &example.outcomes,
     }
 }
 

@@ -17,11 +17,14 @@ use trend::{Observations, Trend};
 
 use crate::{
     complexity::Complexity,
-    matrix::{Matrix, dot},
+    matrix::{Matrix, dot, unit},
 };
 
 /// Outcomes that a profile's promise is worth against the expert's mean.
 const PROMISE: f64 = 5.0;
+
+/// Outcomes at the same task that a profile's promise is worth in a ledger.
+const PROMISE_IN_LEDGER: f64 = 2.0;
 
 /// Outcomes that an expert's mean is worth against the rate in a neighbourhood.
 const MEAN: f64 = 2.0;
@@ -83,6 +86,8 @@ pub(crate) struct History {
     neighbours: Neighbours,
     trend: Trend,
     directions: Matrix,
+    /// Whether the outcomes are only those of experts that were chosen.
+    ledger: bool,
 }
 
 /// What the history says of one expert at one task.
@@ -142,7 +147,32 @@ impl History {
             neighbours.add(&whereabouts(&place, &directions), outcomes);
         }
         neighbours.build_index();
-        Self { space, numbers, totals, neighbours, trend, directions }
+        Self { space, numbers, totals, neighbours, trend, directions, ledger: false }
+    }
+
+    /// Keeps the outcomes of a ledger: of experts that were chosen, not of all. There is no telling a trend or a mean from
+    /// these, so each outcome speaks for tasks like its own only.
+    pub fn of_ledger(tasks: &[Past<'_>]) -> Self {
+        let dimensions = tasks.first().map_or(0, |t| t.vector.len());
+        let mut numbers: HashMap<String, usize> = HashMap::new();
+        let mut totals: Vec<Sums> = Vec::new();
+        let mut neighbours = Neighbours::new(dimensions);
+        for task in tasks {
+            let mut outcomes = Vec::with_capacity(task.outcomes.len());
+            for outcome in task.outcomes {
+                let next = numbers.len();
+                let number = *numbers.entry(outcome.expert.clone()).or_insert(next);
+                totals.resize(numbers.len(), Sums::default());
+                if let (Some(seen), Some(total)) = (outcome.seen(number), totals.get_mut(number)) {
+                    total.add(&seen);
+                    outcomes.push(seen);
+                }
+            }
+            neighbours.add(&unit(task.vector), outcomes);
+        }
+        let trend = Trend::learn(&[], 0);
+        let space = Space::of_vectors(dimensions);
+        Self { space, numbers, totals, neighbours, trend, directions: Matrix::new(0), ledger: true }
     }
 
     /// The number of an expert in [`Similar::estimate`]; none where nothing is known of it.
@@ -157,6 +187,10 @@ impl History {
 
     /// Looks up a task.
     pub fn similar(&self, vector: &[f32], complexity: &Complexity) -> Similar<'_> {
+        if self.ledger {
+            let sums = self.neighbours.within_reach(&unit(vector), self.numbers.len());
+            return Similar { history: self, sums, features: Vec::new() };
+        }
         let place = self.space.place(vector, complexity);
         let sums = self.neighbours.near(&whereabouts(&place, &self.directions), self.numbers.len());
         Similar { history: self, sums, features: place.features }
@@ -178,10 +212,14 @@ impl Similar<'_> {
         let Some((expert, total, near)) = known else {
             return Estimate { neighbours: likely(promise), trend: likely(promise), count: 0, seconds: None };
         };
+        let seconds = [near, total].into_iter().find(|s| s.timed > 0).map(|s| s.seconds / f64::from(s.timed));
+        if self.history.ledger {
+            let rate = likely((near.success + PROMISE_IN_LEDGER * promise) / (near.weight + PROMISE_IN_LEDGER));
+            return Estimate { neighbours: rate, trend: rate, count: near.count, seconds };
+        }
         let mean = (total.success + PROMISE * promise) / (total.weight + PROMISE);
         let rate = (near.success + MEAN * mean) / (near.weight + MEAN);
         let trend = mean + self.history.trend.above_mean(expert, &self.features);
-        let seconds = [near, total].into_iter().find(|s| s.timed > 0).map(|s| s.seconds / f64::from(s.timed));
         Estimate { neighbours: likely(rate), trend: likely(trend), count: near.count, seconds }
     }
 }

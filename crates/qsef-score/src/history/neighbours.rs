@@ -14,6 +14,10 @@ const SHARE: usize = 5;
 /// How many tasks a neighbourhood may take beyond [`OUTCOMES`] where each has only some of the experts.
 const SPARSE: usize = 8;
 
+/// Squared distance at which an outcome of a ledger counts `e⁻¹ = 0.37` of one at the same task. Unit vectors of cosine 0.85
+/// are that far apart, of cosine 0.5 more than three times as far.
+const LEDGER_REACH: f32 = 0.3;
+
 /// One expert's outcome in a task.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
@@ -36,8 +40,13 @@ pub(super) struct Sums {
 
 impl Sums {
     pub fn add(&mut self, seen: &Seen) {
-        self.weight += f64::from(seen.weight);
-        self.success += f64::from(seen.weight * seen.success);
+        self.add_in_part(seen, 1.0);
+    }
+
+    /// Adds an outcome that counts a share in [0, 1].
+    fn add_in_part(&mut self, seen: &Seen, share: f32) {
+        self.weight += f64::from(share * seen.weight);
+        self.success += f64::from(share * seen.weight * seen.success);
         self.count += 1;
         if seen.seconds.is_finite() {
             self.seconds += f64::from(seen.seconds);
@@ -84,6 +93,25 @@ impl Neighbours {
         let start = task.checked_sub(1).and_then(|t| self.ends.get(t)).copied().unwrap_or(0);
         let end = self.ends.get(task).copied().unwrap_or(start);
         self.seen.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    /// The sums of each of `experts` experts over all tasks, which count the less the farther they are from a place. The
+    /// outcomes of a ledger are those of experts that were chosen, near what they are for: they say nothing of tasks that
+    /// are far, however few are nearer.
+    pub fn within_reach(&self, coordinates: &[f32], experts: usize) -> Vec<Sums> {
+        let own = dot(coordinates, coordinates);
+        let mut sums = vec![Sums::default(); experts];
+        for (task, (row, half)) in self.places.rows().zip(&self.halves).enumerate() {
+            let squared = (own + 2.0 * (half - dot(row, coordinates))).max(0.0);
+            let share = (-squared / LEDGER_REACH).exp();
+            // Half a hundredth of a task is too little to speak of one.
+            for seen in self.outcomes(task).iter().filter(|_| share > 0.005) {
+                if let Some(sum) = sums.get_mut(seen.expert as usize) {
+                    sum.add_in_part(seen, share);
+                }
+            }
+        }
+        sums
     }
 
     /// Tasks in a neighbourhood.
