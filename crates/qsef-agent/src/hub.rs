@@ -5,9 +5,12 @@ use qsef_core::{Budget, Cost, Error, Event, EventSink, Input, Message, Plan, Res
 use crate::{
     Assignment, Planned, Planner, Registry, RunReport,
     executor::{self, Execution, Setting},
-    ledger::{Ledger, Recorder},
+    ledger::{HistoryQuery, Ledger, Recorder},
     report::SubtaskReport,
 };
+
+/// Outcomes of the ledger that are taken into account, the newest ones.
+const RECALLED: usize = 2000;
 
 /// How a run is to be made.
 #[derive(Debug, Clone, Default)]
@@ -51,6 +54,17 @@ impl Hub {
         self
     }
 
+    /// Reads from the ledger how experts did, so that the next choice among them takes it into account. A ledger that cannot be
+    /// read changes nothing: runs say so.
+    pub async fn recall(&mut self) {
+        let Some(Ok(ledger)) = self.ledger.clone() else { return };
+        let mut query = HistoryQuery::new(self.registry.embedder().name());
+        query.limit = RECALLED;
+        if let Ok(Ok(rows)) = tokio::task::spawn_blocking(move || ledger.history(&query)).await {
+            self.registry.remember(&rows);
+        }
+    }
+
     /// Where runs are recorded.
     ///
     /// # Errors
@@ -79,7 +93,7 @@ impl Hub {
     /// As [`Planner::plan`] and [`Registry::assign`].
     pub async fn plan(&self, request: &str, budget: &Budget) -> Result<(Planned, Vec<Assignment>)> {
         let planned = self.planner.plan(request).await?;
-        let assignments = self.registry.assign(&planned.plan, budget.usd).await?;
+        let assignments = self.registry.assign(&planned.plan, budget).await?;
         Ok((planned, assignments))
     }
 

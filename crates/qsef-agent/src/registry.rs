@@ -1,14 +1,31 @@
 //! The experts that are at hand, and the choice among them by transmission efficiency.
 
-use qsef_core::{AnyEmbedder, AnyExpert, Error, ExpertProfile, Plan, Result, SubtaskId};
-use qsef_score::{Score, Scorer, Task, Weights, anchor_texts};
+use std::collections::BTreeMap;
+
+use qsef_core::{AnyEmbedder, AnyExpert, Budget, Error, ExpertProfile, Plan, Result, SubtaskId};
+use qsef_score::{
+    Example, Outcome, Score, Scorer, Task, Weights, anchor_texts,
+    choose::{self, Limits, Offer, Slot},
+};
 use serde::Serialize;
+
+use crate::ledger::HistoryRow;
 
 /// Below this efficiency no expert fits, and the fallback does the subtask.
 const LEAST_TE: f64 = 0.10;
 
 /// Tokens that one subtask is taken to need when its cost is estimated before it runs.
 const EXPECTED_TOKENS: f64 = 1000.0;
+
+/// What the difference between a free expert and the dearest one for a subtask is worth in probability of success: an expert
+/// that is better by less is not worth its price.
+const PRICE_IN_TE: f64 = 0.05;
+
+/// Experts of a subtask that are weighed against each other within a budget.
+const OFFERS: usize = 20;
+
+/// Newer outcomes of the ledger that halve what an older one counts: experts change.
+const HALF_LIFE: f64 = 1000.0;
 
 /// What an expert is taken to need for one subtask, in US dollars.
 pub(crate) fn expected_usd(profile: &ExpertProfile) -> f64 {
@@ -121,46 +138,106 @@ impl Registry {
         task
     }
 
-    /// Gives each subtask to the expert with the highest efficiency among those that the money left can pay.
-    ///
-    /// # Errors
-    /// [`Error::Budget`] when no expert is within the budget; otherwise the embedder's own.
-    pub async fn assign(&self, plan: &Plan, usd: Option<f64>) -> Result<Vec<Assignment>> {
-        let tasks: Vec<Task> = plan.subtasks.iter().map(|s| self.read(&s.task)).collect();
-        let vectors = self.embedder.embed(tasks.iter().flat_map(Task::texts).collect()).await?;
-        let mut left = usd.unwrap_or(f64::INFINITY);
-        let mut assignments = Vec::new();
-        for ((subtask, task), vectors) in plan.subtasks.iter().zip(&tasks).zip(vectors.chunks(Task::TEXTS)) {
-            let scores = self.scorer.score(task, vectors);
-            let mut assignment = self.choose(subtask.id, scores, left)?;
-            assignment.vector = vectors.first().cloned();
-            left -= assignment.expected_usd;
-            assignments.push(assignment);
-        }
-        Ok(assignments)
+    /// Takes what experts did before into account: rows of the ledger, newest first. Those of experts that are not registered
+    /// count once they are.
+    pub fn remember(&mut self, rows: &[HistoryRow]) {
+        let examples = rows.iter().enumerate().filter_map(|(age, row)| {
+            let vector = row.vector.clone()?;
+            let outcome = Outcome {
+                weight: row.weight * 0.5f64.powf(age as f64 / HALF_LIFE),
+                seconds: row.latency_ms.map(|ms| ms as f64 / 1e3),
+                ..Outcome::new(&row.expert, row.score)
+            };
+            Some(Example { task: Task::new(&row.task), vectors: vec![vector], outcomes: vec![outcome] })
+        });
+        self.scorer.remember(&examples.collect::<Vec<_>>());
     }
 
-    fn choose(&self, id: SubtaskId, scores: Vec<Score>, left: f64) -> Result<Assignment> {
-        let cost = |score: &Score| self.get(&score.expert).map_or(0.0, |e| expected_usd(e.profile()));
-        let affordable = || scores.iter().filter(|s| cost(s) <= left);
-        let best = affordable().next().ok_or_else(|| {
-            Error::Budget(format!("no expert for subtask {id} costs less than the {left:.6} US dollars that are left"))
-        })?;
-        let fallback = self.fallback.as_ref().and_then(|f| affordable().find(|s| s.expert == *f));
-        let (chosen, why) = match fallback {
-            Some(fallback) if best.te < LEAST_TE && best.expert != fallback.expert => {
-                (fallback, format!("no expert fits: the best, {}, has only TE {:.2}", best.expert, best.te))
+    /// Gives each subtask to an expert: those that together have the highest efficiency for their price, within the budget for
+    /// the whole plan (a multiple-choice knapsack, see [`choose::assign`]). Where no expert fits a subtask, the fallback gets
+    /// it. Of the deadline, what experts are known to take counts.
+    ///
+    /// # Errors
+    /// [`Error::Budget`] when no choice of experts is within the budget; otherwise the embedder's own.
+    pub async fn assign(&self, plan: &Plan, budget: &Budget) -> Result<Vec<Assignment>> {
+        let tasks: Vec<Task> = plan.subtasks.iter().map(|s| self.read(&s.task)).collect();
+        let vectors = self.embedder.embed(tasks.iter().flat_map(Task::texts).collect()).await?;
+        let scores: Vec<Vec<Score>> =
+            tasks.iter().zip(vectors.chunks(Task::TEXTS)).map(|(t, v)| self.scorer.score(t, v)).collect();
+        let limits = Limits { usd: budget.usd, tokens: budget.tokens, seconds: budget.time.map(|t| t.as_secs_f64()) };
+        // An expert that does not fit is better than none within the budget, and a part within the deadline better than
+        // nothing: what an expert takes is only an estimate.
+        let tries = [(false, limits), (true, limits), (true, Limits { seconds: None, ..limits })];
+        let mut chosen = Err(Error::Internal("no assignment was tried".into()));
+        for (all, limits) in tries {
+            chosen = self.choose(plan, &scores, all, limits);
+            if !matches!(chosen, Err(Error::Budget(_))) {
+                break;
             }
-            _ => (best, best.explain()),
-        };
-        Ok(Assignment {
-            id,
-            expert: chosen.expert.clone(),
-            te: chosen.te,
-            why,
-            expected_usd: cost(chosen),
-            scores: scores.clone(),
-            vector: None,
+        }
+        let chosen = chosen?;
+        let rows = plan.subtasks.iter().zip(chosen).zip(&scores).zip(vectors.chunks(Task::TEXTS));
+        rows.map(|(((subtask, chosen), scores), vectors)| {
+            Ok(Assignment {
+                id: subtask.id,
+                expert: chosen.expert.clone(),
+                te: chosen.te,
+                why: self.why(chosen, scores),
+                expected_usd: self.offer(chosen).usd,
+                scores: scores.clone(),
+                vector: vectors.first().cloned(),
+            })
         })
+        .collect()
+    }
+
+    /// The score of the expert that each subtask goes to.
+    fn choose<'a>(&self, plan: &Plan, scores: &'a [Vec<Score>], all: bool, limits: Limits) -> Result<Vec<&'a Score>> {
+        let places: BTreeMap<SubtaskId, usize> = plan.subtasks.iter().map(|s| s.id).zip(0..).collect();
+        let candidates: Vec<Vec<&Score>> = scores.iter().map(|s| self.candidates(s, all)).collect();
+        let slots = plan.subtasks.iter().zip(&candidates).map(|(subtask, candidates)| Slot {
+            value: 1.0,
+            offers: candidates.iter().map(|score| self.offer(score)).collect(),
+            after: subtask.after.iter().filter_map(|id| places.get(id).copied()).collect(),
+        });
+        let slots: Vec<Slot> = slots.collect();
+        let dearest = slots.iter().flat_map(|s| &s.offers).map(|o| o.usd).fold(0.0, f64::max);
+        let lambda = if dearest > 0.0 { PRICE_IN_TE / dearest } else { 0.0 };
+        let assignment = choose::assign(&slots, limits, lambda)?;
+        let chosen = candidates.iter().zip(&assignment.chosen).map(|(scores, &at)| scores.get(at).copied());
+        chosen.collect::<Option<_>>().ok_or_else(|| Error::Internal("an assignment names no offer".into()))
+    }
+
+    /// The experts that a subtask may go to: the best with the fallback, or the fallback alone where none fits. `all` takes
+    /// those that do not fit, too, and the cheapest.
+    fn candidates<'a>(&self, scores: &'a [Score], all: bool) -> Vec<&'a Score> {
+        let fallback = self.fallback.as_ref().and_then(|f| scores.iter().find(|s| s.expert == *f));
+        let fits = scores.first().is_some_and(|best| best.te >= LEAST_TE);
+        let usd = |score: &Score| self.offer(score).usd;
+        let cheapest = scores.iter().min_by(|a, b| usd(a).total_cmp(&usd(b))).filter(|_| all);
+        match fallback {
+            Some(fallback) if !fits && !all => vec![fallback],
+            _ => scores.iter().take(OFFERS).chain(fallback).chain(cheapest).collect(),
+        }
+    }
+
+    fn offer(&self, score: &Score) -> Offer {
+        let profile = self.get(&score.expert).map(AnyExpert::profile);
+        // Code takes no tokens.
+        let tokens =
+            profile.filter(|p| p.params_b.is_some() || p.usd_per_mtok > 0.0).map_or(0, |_| EXPECTED_TOKENS as u64);
+        Offer { te: score.te, usd: profile.map_or(0.0, expected_usd), tokens, seconds: score.seconds.unwrap_or(0.0) }
+    }
+
+    fn why(&self, chosen: &Score, scores: &[Score]) -> String {
+        match scores.first() {
+            Some(best) if best.expert != chosen.expert && best.te < LEAST_TE => {
+                format!("no expert fits: the best, {}, has only TE {:.2}", best.expert, best.te)
+            }
+            Some(best) if best.expert != chosen.expert => {
+                format!("{}, for its price; {} has TE {:.2}", chosen.explain(), best.expert, best.te)
+            }
+            _ => chosen.explain(),
+        }
     }
 }

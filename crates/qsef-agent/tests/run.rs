@@ -8,7 +8,7 @@ use std::{
 };
 
 use qsef_agent::{
-    Hub, Ledger, Registry, RunOptions,
+    Hub, Ledger, Registry, RunOptions, RunReport,
     ledger::{HistoryQuery, OutcomeKind, Recorded},
 };
 use qsef_core::{
@@ -323,4 +323,41 @@ async fn a_plan_alone_records_nothing_and_a_broken_ledger_stops_no_run() {
         let warnings = warnings.lock().unwrap();
         assert!(warnings.len() == 1 && warnings[0].contains(reason), "{warnings:?}");
     }
+}
+
+#[tokio::test]
+async fn a_person_who_is_not_content_gets_another_expert_at_such_tasks() {
+    let ledger = Ledger::in_memory().unwrap();
+    let experts = || vec![echo("count"), echo("counts"), echo("paint")];
+    let (hub, request) = hub(&[("count work", &[])], experts(), None).await;
+    let mut hub = hub.with_ledger(Ok(ledger.clone()));
+    let who = |report: &RunReport| report.subtasks[0].expert.clone();
+    let first = hub.run(&request, RunOptions::default()).await.unwrap();
+    for _ in 0..3 {
+        ledger.rate(&first.trace_id, None, 0.0, None).unwrap();
+    }
+    hub.recall().await;
+    let second = hub.run(&request, RunOptions::default()).await.unwrap();
+    assert_ne!(who(&first), who(&second));
+    let score = second.subtasks[0].scores.iter().find(|s| s.expert == who(&first)).unwrap();
+    assert!(score.seen > 0 && score.te < first.subtasks[0].te, "{score:?}");
+    // Tasks of another kind are done as before.
+    let (fresh, other) = self::hub(&[("paint work", &[])], experts(), None).await;
+    let before = fresh.run(&other, RunOptions::default()).await.unwrap();
+    let after = hub.run(&other, RunOptions::default()).await.unwrap();
+    assert_eq!((who(&before), who(&after)), ("paint".into(), "paint".into()));
+}
+
+#[tokio::test]
+async fn what_is_better_by_little_is_not_worth_its_price() {
+    let mut dear = echo("count");
+    dear.profile.usd_per_mtok = 30.0;
+    let cheap = echo("counts");
+    let (hub, request) = hub(&[("count work", &[])], vec![dear, cheap, echo("paint")], None).await;
+    let report = hub.run(&request, RunOptions::default()).await.unwrap();
+    let scores = &report.subtasks[0].scores;
+    let te = |id: &str| scores.iter().find(|s| s.expert == id).unwrap().te;
+    assert!(te("count") > te("counts") && te("count") - te("counts") < 0.05, "{scores:?}");
+    assert_eq!(report.subtasks[0].expert, "counts");
+    assert!(report.subtasks[0].why.contains("price"), "{}", report.subtasks[0].why);
 }

@@ -69,6 +69,14 @@ pub fn explain(report: &RunReport) {
         for score in subtask.scores.iter().take(5) {
             note(styled(DIM, format!("   {:14} {}", score.expert, score.explain())));
         }
+        let Some(chosen) = subtask.scores.iter().find(|s| s.expert == subtask.expert) else { continue };
+        note(styled(DIM, format!("   {}", chosen.breakdown())));
+        if chosen.seen > 0 {
+            note(styled(DIM, format!("   {} outcomes of {} at similar tasks", chosen.seen, chosen.expert)));
+        }
+        if let Some(advice) = chosen.advice() {
+            note(styled(DIM, format!("   what would raise it: {advice}")));
+        }
     }
 }
 

@@ -33,7 +33,7 @@ struct Session {
 }
 
 pub async fn run(args: Common) -> Result<End> {
-    let hub = models::open(&args).await?;
+    let mut hub = models::open(&args).await?;
     let mut editor = DefaultEditor::new().map_err(broken)?;
     let history = qsef::home()?.join("chat_history");
     // Lines of a script are not what a person wants to see again.
@@ -70,6 +70,8 @@ pub async fn run(args: Common) -> Result<End> {
             Some(command) => session.command(command, &hub),
             None => session.ask(line, &hub).await,
         }
+        // The next choice among experts knows how this one turned out.
+        hub.recall().await;
     }
     Ok(End::Done)
 }

@@ -7,7 +7,9 @@ use std::{
 };
 
 use qsef_agent::{Assignment, Planned, Planner, Registry};
-use qsef_core::{AnyEmbedder, AnyExpert, AnyModel, Error, Expert, ExpertCall, ExpertProfile, Outcome, Plan, Result};
+use qsef_core::{
+    AnyEmbedder, AnyExpert, AnyModel, Budget, Error, Expert, ExpertCall, ExpertProfile, Outcome, Plan, Result,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{read_jsonl, read_profiles};
@@ -134,7 +136,7 @@ pub async fn evaluate(
 
 async fn plan(planner: &Planner, registry: &Registry, query: &str) -> Result<(Planned, Vec<Assignment>)> {
     let planned = planner.plan(query).await?;
-    let assignments = registry.assign(&planned.plan, None).await?;
+    let assignments = registry.assign(&planned.plan, &Budget::default()).await?;
     Ok((planned, assignments))
 }
 

@@ -202,7 +202,7 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// Makes a hub of an agent's definition. Its runs are recorded in the ledger of the models' home directory; one that cannot
+/// Makes a hub of an agent's definition. How experts did before counts in the choice among them. Its runs are recorded in the ledger of the models' home directory; one that cannot
 /// be opened stops nothing: each run says so in a warning.
 ///
 /// # Errors
@@ -214,5 +214,7 @@ pub async fn open_agent(config: &AgentConfig, models: &Models) -> Result<Hub> {
     let embedder = models.embedder(&config.embedder).await?;
     let registry = Registry::new(embedder, experts, fallback).await?;
     let ledger = models.blocking(|models, _| Ok(Ledger::open(models.0.store.root().join(Ledger::FILE_NAME)))).await?;
-    Ok(Hub::new(planner, registry).with_ledger(ledger))
+    let mut hub = Hub::new(planner, registry).with_ledger(ledger);
+    hub.recall().await;
+    Ok(hub)
 }
