@@ -19,7 +19,11 @@ use serde::Serialize;
 use crate::embed::{Read, embed};
 
 /// What a decision gives up in probability of success for the price of the dearest expert, in the policies `qsef-λ`.
-const LAMBDAS: [f64; 14] = [0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5];
+const LAMBDAS: [f64; 18] =
+    [0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5];
+
+/// The same of the agent's own choice, for the policy `qsef-cold`: profiles alone tell little, and the price is known.
+const COLD_LAMBDA: f64 = 0.05;
 
 /// What a policy came to on the test rows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -133,7 +137,8 @@ pub async fn evaluate(
     let mut policies = vec![choices.random(), choices.best_single(), Policy::new("similarity", similarity)];
     policies.extend(bayes::policy(set, &choices));
     policies.push(policies::knn(&choices, &train, &test));
-    policies.push(Policy::new("qsef-cold", cold));
+    policies.push(Policy::new("qsef-cold-λ0", cold.clone()));
+    policies.push(Policy::priced("qsef-cold", cold, COLD_LAMBDA));
     policies.push(Policy::new("qsef", fitted.clone()));
     policies.extend(LAMBDAS.map(|lambda| Policy::priced(&format!("qsef-λ{lambda}"), fitted.clone(), lambda)));
     let true_task = choices.true_task();
