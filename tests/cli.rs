@@ -435,3 +435,52 @@ fn ctrl_c_ends_a_run_soon() {
     let status = child.wait().unwrap();
     assert!(status.code() == Some(1) && asked.elapsed().as_secs() < 30, "{status:?} after {:?}", asked.elapsed());
 }
+
+#[test]
+fn routing_and_intents_are_evaluated_as_one_document() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, rows: Vec<Value>| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, rows.iter().map(|r| format!("{r}\n")).collect::<String>()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let maths = |i: usize| format!("What is {} plus {}?", 3 * i, i + 7);
+    let cities = |i: usize| format!("Tell me the capital of country number {i}");
+    let route = |i: usize| match i % 2 {
+        0 => json!({"query": maths(i), "scores": {"sums": 1.0, "places": 0.0}}),
+        _ => json!({"query": cities(i), "scores": {"sums": 0.0, "places": 1.0}}),
+    };
+    let (train, test) = (write("train", (0..60).map(route).collect()), write("test", (100..120).map(route).collect()));
+    let report = read(&run(&["eval", "route", "--train", &train, "--test", &test, "--json"]));
+    let quality = |name: &str| {
+        let policies = report["policies"].as_array().unwrap();
+        policies.iter().find(|p| p["name"] == name).unwrap()["quality"].as_f64().unwrap()
+    };
+    assert_eq!((quality("random"), quality("oracle"), quality("qsef")), (0.5, 1.0, 1.0));
+    assert!(report["qsef"]["apgr"].as_f64().unwrap() > 0.5 && report["n"] == 20);
+
+    let intent = |i: usize, split: &str| match i % 2 {
+        0 => json!({"text": maths(i), "label": "sums", "split": split}),
+        _ => json!({"text": cities(i), "label": "places", "split": split}),
+    };
+    let mut rows: Vec<Value> = (0..40).map(|i| intent(i, if i < 30 { "train" } else { "val" })).collect();
+    rows.extend((0..9).map(|i| json!({"text": format!("play song {i} loudly"), "label": "oos", "split": "val"})));
+    let (train, test) = (write("intents", rows), write("asked", (100..110).map(|i| intent(i, "test")).collect()));
+    let report = read(&run(&["eval", "intent", "--train", &train, "--test", &test, "--json"]));
+    assert!(report["accuracy"].as_f64().unwrap() > 0.8, "{report}");
+    assert!(report["oos_recall"].is_null() && report["ms_per_query"].is_number());
+
+    let bad = write("bad", vec![route(0), json!({"query": "q", "scores": {"sums": 2.0}})]);
+    let refused = run(&["eval", "route", "--train", &bad, "--test", &bad]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = errors(&refused);
+    assert!(said.contains("bad:2 (scores)") && said.lines().count() == 1, "{said}");
+}
+
+#[test]
+fn adaptation_is_simulated_the_same_each_time() {
+    let report = || read(&run(&["eval", "adapt", "--seeds", "1", "--json"]));
+    let first = report();
+    assert_eq!(first, report());
+    assert!(first["policies"].as_array().unwrap().iter().all(|p| p["budget_violations"] == 0), "{first}");
+}

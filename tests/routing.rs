@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests are test code
 
-use qsef::{AgentConfig, Models, Plan, open_agent};
+use qsef::{AgentConfig, Budget, Models, Plan, Registry, build_experts};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -15,12 +15,17 @@ struct Case {
 #[tokio::test]
 async fn tasks_go_to_the_experts_that_are_for_them() {
     let models = Models::open(|_| {}).unwrap();
-    let hub = open_agent(&AgentConfig::builtin().unwrap(), &models).await.unwrap();
+    let config = AgentConfig::builtin().unwrap();
+    let experts = build_experts(&config, &|name| models.model(name)).unwrap();
+    let embedder = models.embedder(&config.embedder).await.unwrap();
+    let fallback = config.fallback.as_ref().map(|f| f.get_ref().as_str());
+    // Without a ledger: what the user's own requests taught must not decide here.
+    let registry = Registry::new(embedder, experts, fallback).await.unwrap();
     let cases: Vec<Case> =
         include_str!("data/routes.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let mut right = 0;
     for case in &cases {
-        let assignment = hub.registry().assign(&Plan::single(&case.task), None).await.unwrap().remove(0);
+        let assignment = registry.assign(&Plan::single(&case.task), &Budget::default()).await.unwrap().remove(0);
         right += usize::from(assignment.expert == case.expert);
         if assignment.expert != case.expert {
             eprintln!("{} → {}, not {}: {}", case.task, assignment.expert, case.expert, assignment.why);

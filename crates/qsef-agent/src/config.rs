@@ -77,6 +77,9 @@ pub struct ExpertConfig {
     /// Parameters of its model in units of 10⁹; taken from the model where not given.
     #[serde(default)]
     pub params_b: Option<f64>,
+    /// Kinds of knowledge, as tags such as "law"; none where it knows a bit of everything.
+    #[serde(default)]
+    pub domains: Vec<String>,
     /// What it takes in.
     #[serde(default)]
     pub accepts: Option<Vec<Modality>>,
@@ -217,7 +220,8 @@ fn build_one(
 ) -> Result<AnyExpert> {
     let model = expert.model.as_deref().map(models).transpose()?;
     let mut profile = ExpertProfile::new(expert.id.get_ref().trim(), expert.description.get_ref().trim())
-        .examples(expert.examples.iter().cloned());
+        .examples(expert.examples.iter().cloned())
+        .domains(expert.domains.iter().cloned());
     profile.effects = expert.effects;
     if let Some(accepts) = &expert.accepts {
         profile.accepts = accepts.clone();

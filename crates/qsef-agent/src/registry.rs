@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use qsef_core::{AnyEmbedder, AnyExpert, Budget, Error, ExpertProfile, Plan, Result, SubtaskId};
+use qsef_core::{AnyEmbedder, AnyExpert, Budget, Error, ExpertProfile, Modality, Plan, Result, SubtaskId};
 use qsef_score::{
     Example, Outcome, Score, Scorer, Task, Weights, anchor_texts,
-    choose::{self, Limits, Offer, Slot},
+    choose::{self, Limits, Need, Offer, Slot},
 };
 use serde::Serialize;
 
@@ -158,12 +158,22 @@ impl Registry {
     /// it. Of the deadline, what experts are known to take counts.
     ///
     /// # Errors
-    /// [`Error::Budget`] when no choice of experts is within the budget; otherwise the embedder's own.
+    /// [`Error::Budget`] when no choice of experts is within the budget; [`Error::Input`] when no expert accepts text;
+    /// otherwise the embedder's own.
     pub async fn assign(&self, plan: &Plan, budget: &Budget) -> Result<Vec<Assignment>> {
+        // Subtasks are text.
+        let need = Need { domain: None, modalities: vec![Modality::Text] };
+        if !self.experts.iter().any(|e| need.met_by(e.profile())) {
+            return Err(Error::Input("no expert accepts text".into()));
+        }
         let tasks: Vec<Task> = plan.subtasks.iter().map(|s| self.read(&s.task)).collect();
         let vectors = self.embedder.embed(tasks.iter().flat_map(Task::texts).collect()).await?;
-        let scores: Vec<Vec<Score>> =
-            tasks.iter().zip(vectors.chunks(Task::TEXTS)).map(|(t, v)| self.scorer.score(t, v)).collect();
+        let scores = tasks.iter().zip(vectors.chunks(Task::TEXTS)).map(|(task, vectors)| {
+            let mut scores = self.scorer.score(task, vectors);
+            scores.retain(|s| self.get(&s.expert).is_some_and(|e| need.met_by(e.profile())));
+            scores
+        });
+        let scores: Vec<Vec<Score>> = scores.collect();
         let limits = Limits { usd: budget.usd, tokens: budget.tokens, seconds: budget.time.map(|t| t.as_secs_f64()) };
         // An expert that does not fit is better than none within the budget, and a part within the deadline better than
         // nothing: what an expert takes is only an estimate.

@@ -13,7 +13,7 @@ use qsef_agent::{
 };
 use qsef_core::{
     AnyEmbedder, AnyExpert, AnyModel, Budget, Cost, Effects, Error, Event, EventSink, Expert, ExpertCall,
-    ExpertProfile, Outcome, Payload, Result, Status, Usage,
+    ExpertProfile, Modality, Outcome, Payload, Result, Status, Usage,
     test_util::{LetterEmbedder, ScriptedModel},
 };
 use tokio::sync::Barrier;
@@ -360,4 +360,16 @@ async fn what_is_better_by_little_is_not_worth_its_price() {
     assert!(te("count") > te("counts") && te("count") - te("counts") < 0.05, "{scores:?}");
     assert_eq!(report.subtasks[0].expert, "counts");
     assert!(report.subtasks[0].why.contains("price"), "{}", report.subtasks[0].why);
+}
+
+#[tokio::test]
+async fn what_takes_no_text_gets_no_text() {
+    let mut deaf = echo("count");
+    deaf.profile.accepts = vec![Modality::Image];
+    let (hub, request) = hub(&[("count work", &[])], vec![deaf, echo("paint")], None).await;
+    assert_eq!(hub.run(&request, RunOptions::default()).await.unwrap().subtasks[0].expert, "paint");
+    let mut deaf = echo("count");
+    deaf.profile.accepts = vec![Modality::Image];
+    let (hub, request) = self::hub(&[("count work", &[])], vec![deaf], None).await;
+    assert!(matches!(hub.run(&request, RunOptions::default()).await, Err(Error::Input(m)) if m.contains("text")));
 }
