@@ -364,7 +364,7 @@ pub(crate) fn history_terms(values: &mut Values, estimate: &Estimate) {
 fn mean_of_nearest(examples: &Matrix, query: &[f32]) -> f32 {
     let wanted = nearest(examples.len());
     if wanted == 1 {
-        return examples.rows().map(|row| dot(row, query)).fold(f32::NEG_INFINITY, f32::max);
+        return examples.largest_product(query);
     }
     let mut products = examples.times(query);
     products.select_nth_unstable_by(wanted - 1, |a, b| b.total_cmp(a));

@@ -73,7 +73,7 @@ impl Spread {
     /// A vector in the new coordinates, of length 1.
     pub fn apply(&self, vector: &[f32]) -> Vec<f32> {
         let centred: Vec<f32> = vector.iter().zip(&self.mean).map(|(x, m)| x - m).collect();
-        unit(&self.whiten.rows().map(|row| dot(row, &centred)).collect::<Vec<_>>())
+        unit(&self.whiten.times(&centred))
     }
 
     /// The direction of a group's centre in the new coordinates.

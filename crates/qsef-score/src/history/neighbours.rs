@@ -104,8 +104,8 @@ impl Neighbours {
                 near.map(|t| (dot(self.places.row(t as usize), coordinates) - half(t), t)).collect()
             }
             None => {
-                let rows = self.places.rows().zip(&self.halves).zip(0..);
-                rows.map(|((row, half), t)| (dot(row, coordinates) - half, t)).collect()
+                let products = self.places.times(coordinates).into_iter().zip(&self.halves).zip(0..);
+                products.map(|((product, half), t)| (product - half, t)).collect()
             }
         };
         if wanted < order.len() {
