@@ -1,7 +1,7 @@
 //! `cargo bench -p qsef-score --bench decide`: the time of a decision, without the embedding. Reading a short request, and
 //! ranking 10 to 10,000 experts for it, without a history and with one of 1,000 tasks.
 
-use std::{hint::black_box, time::Duration};
+use std::{cell::LazyCell, hint::black_box, time::Duration};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use qsef_core::ExpertProfile;
@@ -53,8 +53,11 @@ impl World {
     fn scorer(&mut self, experts: usize) -> Scorer {
         let mut scorer = Scorer::new(Weights::default());
         for i in 0..experts {
-            let profile = ExpertProfile::new(format!("expert_{i}"), self.text(10))
-                .examples([self.text(8), self.text(8), self.text(8)]);
+            let profile = ExpertProfile::new(format!("expert_{i}"), self.text(10)).examples([
+                self.text(8),
+                self.text(8),
+                self.text(8),
+            ]);
             let vectors = anchor_texts(&profile).iter().map(|_| self.vector(i)).collect();
             scorer.add(&profile, vectors);
         }
@@ -93,18 +96,23 @@ fn bench(c: &mut Criterion) {
         let mut next = requests.iter().cycle();
         b.iter(|| next.next().map(|text| Task::new(black_box(text))));
     });
-    let past = world.past();
     for history in [false, true] {
         let mut group = c.benchmark_group(if history { "rank, history of 1000" } else { "rank, no history" });
         group.sample_size(30).measurement_time(Duration::from_secs(3)).warm_up_time(Duration::from_secs(1));
         for experts in [10, 100, 1000, 10_000] {
-            let mut scorer = world.scorer(experts);
-            if history {
-                scorer.learn(&past, &LearnOptions::default()).unwrap();
-            }
-            let tasks: Vec<_> = (0..).zip(&requests).map(|(i, text)| world.task(i, text)).collect();
+            // Only what is asked for is built, and the same whatever else is.
+            let built = LazyCell::new(|| {
+                let mut world = World::new();
+                let mut scorer = world.scorer(experts);
+                if history {
+                    scorer.learn(&world.past(), &LearnOptions::default()).unwrap();
+                }
+                let tasks: Vec<_> = (0..).zip(&requests).map(|(i, text)| world.task(i, text)).collect();
+                (scorer, tasks)
+            });
             group.throughput(Throughput::Elements(experts as u64));
             group.bench_function(BenchmarkId::from_parameter(experts), |b| {
+                let (scorer, tasks) = &*built;
                 let mut next = tasks.iter().cycle();
                 b.iter(|| next.next().map(|(task, vectors)| scorer.rank(black_box(task), vectors)));
             });

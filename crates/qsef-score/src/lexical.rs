@@ -57,25 +57,29 @@ impl Lexicon {
     pub fn coverage(&self, task: &BTreeSet<String>) -> Vec<f32> {
         let count = self.lengths.len() as f64;
         let mean = (self.lengths.iter().map(|&l| f64::from(l)).sum::<f64>() / count).max(1.0);
-        let mut sums = vec![0f32; self.lengths.len()];
-        let mut all = RESERVE;
-        for postings in task.iter().filter_map(|term| self.postings.get(term)) {
-            let df = postings.len() as f64;
-            let idf = (1.0 + (count - df + 0.5) / (df + 0.5)).ln();
-            all += idf;
+        let known: Vec<(f64, &[(u32, u32)])> = task
+            .iter()
+            .filter_map(|term| self.postings.get(term))
+            .map(|postings| {
+                let df = postings.len() as f64;
+                ((1.0 + (count - df + 0.5) / (df + 0.5)).ln(), postings.as_slice())
+            })
+            .collect();
+        let all = RESERVE + known.iter().map(|(idf, _)| idf).sum::<f64>();
+        let mut shares = vec![0f32; self.lengths.len()];
+        // A common word is in most profiles: what is done for each of them decides what the whole costs.
+        let (base, slope) = ((K1 * (1.0 - B)) as f32, (K1 * B / mean) as f32);
+        for (idf, postings) in known {
+            let (most, scale) = ((idf / all) as f32, (idf / all * (K1 + 1.0)) as f32);
             for &(document, frequency) in postings {
-                let length = self.lengths.get(document as usize).copied().unwrap_or_default();
-                let (frequency, length) = (f64::from(frequency), f64::from(length));
-                let known = frequency * (K1 + 1.0) / (frequency + K1 * (1.0 - B + B * length / mean));
-                if let Some(sum) = sums.get_mut(document as usize) {
-                    *sum += (idf * known.min(1.0)) as f32;
+                let document = document as usize;
+                if let (Some(share), Some(&length)) = (shares.get_mut(document), self.lengths.get(document)) {
+                    let frequency = frequency as f32;
+                    *share += (scale * frequency / (frequency + base + slope * length as f32)).min(most);
                 }
             }
         }
-        for sum in &mut sums {
-            *sum /= all as f32;
-        }
-        sums
+        shares
     }
 }
 

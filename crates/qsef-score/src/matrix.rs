@@ -72,6 +72,21 @@ pub(crate) fn unit(vector: &[f32]) -> Vec<f32> {
     }
 }
 
+/// The numbers with the `wanted` largest values, in no order; of equal values those with the smaller numbers.
+pub(crate) fn largest(values: impl Iterator<Item = (f32, u32)>, wanted: usize) -> impl Iterator<Item = u32> {
+    // As integers of one word they are compared, and moved, without a branch.
+    let key = |(value, number): (f32, u32)| {
+        let bits = value.to_bits();
+        let rising = if value.is_sign_negative() { !bits } else { bits | 1 << 31 };
+        u64::from(!rising) << 32 | u64::from(number)
+    };
+    let mut keys: Vec<u64> = values.map(key).collect();
+    if wanted < keys.len() {
+        keys.select_nth_unstable(wanted);
+    }
+    keys.into_iter().take(wanted).map(|key| key as u32)
+}
+
 /// Rows of equal length.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Matrix {
@@ -155,6 +170,19 @@ mod tests {
         for broken in [[0.0, 0.0], [f32::NAN, 1.0], [f32::INFINITY, 1.0]] {
             assert_eq!(unit(&broken), [0.0, 0.0]);
         }
+    }
+
+    #[test]
+    fn the_largest_are_picked_and_of_equal_ones_the_first() {
+        let values = [0.5, -1.0, 2.0, 0.5, -0.25, 0.0, 0.5];
+        let pick = |wanted| {
+            let mut picked: Vec<u32> = largest(values.into_iter().zip(0..), wanted).collect();
+            picked.sort_unstable();
+            picked
+        };
+        assert_eq!(pick(3), [0, 2, 3]);
+        assert_eq!(pick(6), [0, 2, 3, 4, 5, 6]);
+        assert_eq!((pick(0).len(), pick(9).len()), (0, 7));
     }
 
     #[test]

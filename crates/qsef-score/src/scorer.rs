@@ -7,7 +7,7 @@ use crate::{
     history::{Estimate, History, Similar},
     index::Index,
     lexical::Lexicon,
-    matrix::{Matrix, dot, unit},
+    matrix::{Matrix, dot, largest, unit},
     score::{Score, efficiency},
     task::Task,
     terms::{MOST_SURPRISAL, Term, Values, Weights},
@@ -307,11 +307,11 @@ impl Scorer {
         let Some(index) = self.index.get_or_init(|| Index::build(&self.profiles)) else {
             return (0..self.entries.len()).collect();
         };
-        let product = |place: usize| dot(self.profiles.row(place), &reading.query);
-        let near = index.candidates(&reading.query, CANDIDATES).into_iter().map(|p| (product(p as usize), p as usize));
+        let near = index.candidates(&reading.query, CANDIDATES).into_iter();
+        let near = near.map(|p| (dot(self.profiles.row(p as usize), &reading.query), p));
         let words = (0..).zip(&reading.head).filter(|(_, share)| **share > 0.0).map(|(p, share)| (*share, p));
-        let mut places = best(near.collect(), CANDIDATES);
-        places.extend(best(words.collect(), CANDIDATES));
+        let mut places: Vec<usize> = largest(near, CANDIDATES).map(|p| p as usize).collect();
+        places.extend(largest(words, CANDIDATES).map(|p| p as usize));
         places.extend(reading.task.covering().filter_map(|id| self.place(id)));
         places.sort_unstable();
         places.dedup();
@@ -369,15 +369,6 @@ fn mean_of_nearest(examples: &Matrix, query: &[f32]) -> f32 {
     let mut products = examples.times(query);
     products.select_nth_unstable_by(wanted - 1, |a, b| b.total_cmp(a));
     products.iter().take(wanted).sum::<f32>() / wanted as f32
-}
-
-/// The places with the largest values.
-fn best(mut values: Vec<(f32, usize)>, wanted: usize) -> Vec<usize> {
-    if values.len() > wanted {
-        values.select_nth_unstable_by(wanted, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        values.truncate(wanted);
-    }
-    values.into_iter().map(|(_, place)| place).collect()
 }
 
 /// What a profile says, as far as its words count. A term that several lines have counts for each.

@@ -15,10 +15,7 @@ use serde::{Deserialize, Serialize};
 use space::{Place, Space};
 use trend::{Observations, Trend};
 
-use crate::{
-    complexity::Complexity,
-    matrix::Matrix,
-};
+use crate::{complexity::Complexity, matrix::Matrix};
 
 /// Outcomes that a profile's promise is worth against the expert's mean.
 const PROMISE: f64 = 5.0;
