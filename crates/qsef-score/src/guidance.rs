@@ -155,7 +155,7 @@ pub fn resisting(samples: &[(impl AsRef<str>, Score)], options: &SamplingOptions
 /// The exponent `−ln TE` from its terms, which stay exact where TE itself is at the end of its range.
 fn resistance(score: &Score) -> Result<f64> {
     let sum: f64 = score.terms.iter().map(|s| s.weight * s.value).sum();
-    match score.terms.iter().find(|s| !(s.weight * s.value >= 0.0)) {
+    match score.terms.iter().find(|s| (s.weight * s.value).is_nan() || s.weight * s.value < 0.0) {
         None if sum.is_finite() && score.data.is_finite() => Ok(sum),
         None => Err(Error::Input(format!("the score of `{}` is not finite", score.expert))),
         Some(share) => Err(Error::Input(format!(

@@ -1,6 +1,6 @@
 //! Rows of equal length in one block of memory, and the sums over them that a decision spends its time in.
 
-use std::{slice::ChunksExact, sync::LazyLock};
+use std::{ops::Range, slice::ChunksExact, sync::LazyLock};
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -89,10 +89,13 @@ pub(crate) fn largest(values: impl Iterator<Item = (f32, u32)>, wanted: usize) -
 
 /// Rows of equal length.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Matrix {
+pub(crate) struct Matrix<D = Vec<f32>> {
     columns: usize,
-    data: Vec<f32>,
+    data: D,
 }
+
+/// Some rows of a matrix.
+pub(crate) type Rows<'a> = Matrix<&'a [f32]>;
 
 impl Matrix {
     /// A matrix without rows.
@@ -107,27 +110,36 @@ impl Matrix {
         self.data.resize(end, 0.0);
     }
 
+    /// Removes the rows of a range; does nothing where there are not so many.
+    pub fn remove(&mut self, rows: Range<usize>) {
+        let range = rows.start * self.columns..rows.end * self.columns;
+        if range.end <= self.data.len() {
+            self.data.drain(range);
+        }
+    }
+
+    /// The rows of a range; none where there are not so many.
+    pub fn part(&self, rows: Range<usize>) -> Rows<'_> {
+        let data = self.data.get(rows.start * self.columns..rows.end * self.columns).unwrap_or_default();
+        Rows { columns: self.columns, data }
+    }
+}
+
+impl<D: AsRef<[f32]>> Matrix<D> {
     pub fn rows(&self) -> ChunksExact<'_, f32> {
-        self.data.chunks_exact(self.columns.max(1))
+        self.data.as_ref().chunks_exact(self.columns.max(1))
     }
 
     pub fn len(&self) -> usize {
-        self.data.len() / self.columns.max(1)
+        self.data.as_ref().len() / self.columns.max(1)
     }
 
     pub fn row(&self, at: usize) -> &[f32] {
-        self.data.get(at * self.columns..(at + 1) * self.columns).unwrap_or_default()
+        self.data.as_ref().get(at * self.columns..(at + 1) * self.columns).unwrap_or_default()
     }
 
     pub fn columns(&self) -> usize {
         self.columns
-    }
-
-    pub fn remove(&mut self, at: usize) {
-        let range = at * self.columns..(at + 1) * self.columns;
-        if range.end <= self.data.len() {
-            self.data.drain(range);
-        }
     }
 
     /// The product with a vector: one value per row.
@@ -191,7 +203,9 @@ mod tests {
         m.push([1.0]);
         m.push([1.0, 2.0, 3.0, 4.0]);
         assert_eq!((m.len(), m.row(0), m.row(1), m.row(2)), (2, &[1.0, 0.0, 0.0][..], &[1.0, 2.0, 3.0][..], &[][..]));
-        m.remove(0);
+        assert_eq!((m.part(1..2).times(&[1.0; 3]), m.part(1..3).len()), (vec![6.0], 0));
+        m.remove(0..1);
+        m.remove(0..2);
         assert_eq!(m.times(&[0.0, 1.0, 1.0]), [5.0]);
     }
 }

@@ -1,4 +1,8 @@
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::HashMap,
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use qsef_core::ExpertProfile;
 
@@ -7,7 +11,7 @@ use crate::{
     history::{Estimate, History, Similar},
     index::Index,
     lexical::Lexicon,
-    matrix::{Matrix, dot, largest, unit},
+    matrix::{Matrix, Rows, dot, largest, unit},
     score::{Score, efficiency},
     task::Task,
     terms::{MOST_SURPRISAL, Term, Values, Weights},
@@ -29,7 +33,8 @@ fn nearest(n: usize) -> usize {
 #[derive(Debug, Clone)]
 struct Entry {
     id: String,
-    examples: Matrix,
+    /// Its rows in the examples.
+    examples: Range<usize>,
     /// `1 / (1 + b)` for a model of `b·10⁹` parameters: one of 1 bears half of a task's complexity, larger ones less. 0 for
     /// code, which bears what it is for.
     load: f64,
@@ -44,8 +49,11 @@ pub struct Scorer {
     weights: Weights,
     metric: Metric,
     entries: Vec<Entry>,
+    places: HashMap<String, usize>,
     /// Half the sum of the unit vectors of description and name: its product with a task's is the mean of both cosines.
     profiles: Matrix,
+    /// Those of all experts, one expert's after the other's: a decision reads them all.
+    examples: Matrix,
     lexicon: Lexicon,
     phrases: Lexicon,
     index: OnceLock<Option<Index>>,
@@ -99,7 +107,9 @@ impl Scorer {
             weights,
             metric: Metric::default(),
             entries: Vec::new(),
+            places: HashMap::new(),
             profiles: Matrix::default(),
+            examples: Matrix::default(),
             lexicon: Lexicon::default(),
             phrases: Lexicon::default(),
             index: OnceLock::new(),
@@ -137,18 +147,20 @@ impl Scorer {
     pub fn add(&mut self, profile: &ExpertProfile, anchors: Vec<Vec<f32>>) {
         self.remove(&profile.id);
         let dimensions = anchors.first().map_or(0, Vec::len);
-        if self.entries.is_empty() {
-            self.profiles = Matrix::new(dimensions);
-            self.centres = Matrix::new(dimensions);
+        if self.entries.is_empty() || self.profiles.columns() == 0 {
+            // Those that came before without vectors are unrelated to everything.
+            let mut none = Matrix::new(dimensions);
+            self.entries.iter().for_each(|_| none.push([]));
+            (self.examples, self.centres, self.profiles) = (Matrix::new(dimensions), none.clone(), none);
         }
         let mut anchors = anchors.into_iter().map(|v| unit(&v));
         let description = anchors.next().unwrap_or_default();
         let name = anchors.next().unwrap_or_else(|| description.clone());
-        let mut examples = Matrix::new(dimensions);
-        anchors.for_each(|example| examples.push(example));
+        let start = self.examples.len();
+        anchors.for_each(|example| self.examples.push(example));
+        let examples = start..self.examples.len();
         self.profiles.push(description.iter().zip(&name).map(|(a, b)| (a + b) / 2.0));
-        let centre = self.spread.as_ref().map(|s| s.centre(&examples)).unwrap_or_default();
-        self.centres.push(centre);
+        self.centres.push(self.centre(&examples));
         let text = lexical_text(profile);
         self.lexicon.add(text.lines().flat_map(terms));
         self.phrases.add(text.lines().flat_map(pairs));
@@ -157,6 +169,7 @@ impl Scorer {
         let load = profile.params_b.map_or(0.0, |b| 1.0 / (1.0 + b.max(0.0)));
         self.entries.push(Entry { id: profile.id.clone(), examples, load, concepts, number });
         let place = self.entries.len() - 1;
+        self.places.insert(profile.id.clone(), place);
         match self.index.get_mut() {
             Some(Some(index)) => index.insert(place as u32, self.profiles.row(place)),
             _ => self.index = OnceLock::new(),
@@ -165,10 +178,15 @@ impl Scorer {
 
     /// Removes an expert; false where there is none of that id.
     pub fn remove(&mut self, id: &str) -> bool {
-        let Some(place) = self.entries.iter().position(|e| e.id == id) else { return false };
-        self.entries.remove(place);
-        self.profiles.remove(place);
-        self.centres.remove(place);
+        let Some(place) = self.places.remove(id) else { return false };
+        let Entry { examples, .. } = self.entries.remove(place);
+        for entry in self.entries.iter_mut().skip(place) {
+            entry.examples = entry.examples.start - examples.len()..entry.examples.end - examples.len();
+        }
+        self.places.values_mut().filter(|p| **p > place).for_each(|p| *p -= 1);
+        self.examples.remove(examples);
+        self.profiles.remove(place..place + 1);
+        self.centres.remove(place..place + 1);
         self.lexicon.remove(place);
         self.phrases.remove(place);
         self.index = OnceLock::new();
@@ -194,14 +212,18 @@ impl Scorer {
     /// examples in these units. It takes as many examples in all as the vectors have dimensions; false where there are
     /// too few. Experts that are added later use the same units.
     pub fn learn_spread(&mut self) -> bool {
-        let groups: Vec<&Matrix> = self.entries.iter().map(|e| &e.examples).collect();
+        let groups: Vec<Rows<'_>> = self.entries.iter().map(|e| self.examples.part(e.examples.clone())).collect();
         self.spread = Spread::learn(&groups, self.profiles.columns());
         let mut centres = Matrix::new(self.profiles.columns());
         for entry in &self.entries {
-            centres.push(self.spread.as_ref().map(|s| s.centre(&entry.examples)).unwrap_or_default());
+            centres.push(self.centre(&entry.examples));
         }
         self.centres = centres;
         self.spread.is_some()
+    }
+
+    fn centre(&self, examples: &Range<usize>) -> Vec<f32> {
+        self.spread.as_ref().map(|s| s.centre(&self.examples.part(examples.clone()))).unwrap_or_default()
     }
 
     pub(crate) fn set_history(&mut self, history: Option<History>) {
@@ -217,7 +239,7 @@ impl Scorer {
     }
 
     pub(crate) fn place(&self, id: &str) -> Option<usize> {
-        self.entries.iter().position(|e| e.id == id)
+        self.places.get(id).copied()
     }
 
     /// Reads what is the same for all experts. `vectors` are those of [`Task::texts`]; missing ones count as unrelated to
@@ -248,12 +270,13 @@ impl Scorer {
     fn profile_terms(&self, reading: &Reading<'_>, place: usize, entry: &Entry) -> Values {
         let metric = |cosine: f32| self.metric.distance(f64::from(cosine));
         let description = metric(dot(self.profiles.row(place), &reading.query));
-        let examples = (entry.examples.len() > 0).then(|| metric(mean_of_nearest(&entry.examples, &reading.plain)));
+        let examples = self.examples.part(entry.examples.clone());
+        let examples = (examples.len() > 0).then(|| metric(mean_of_nearest(&examples, &reading.plain)));
         let centre = self
             .spread
             .as_ref()
             .zip(reading.whitened.as_ref())
-            .filter(|_| entry.examples.len() > 0)
+            .filter(|_| examples.is_some())
             .map(|(spread, task)| spread.distance(task, self.centres.row(place)));
         let graph = self
             .graph
@@ -361,7 +384,7 @@ pub(crate) fn history_terms(values: &mut Values, estimate: &Estimate) {
 }
 
 /// The mean product with the nearest few examples.
-fn mean_of_nearest(examples: &Matrix, query: &[f32]) -> f32 {
+fn mean_of_nearest(examples: &Rows<'_>, query: &[f32]) -> f32 {
     let wanted = nearest(examples.len());
     if wanted == 1 {
         return examples.largest_product(query);
