@@ -59,12 +59,13 @@ fn product<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
 /// A vector scaled to length 1. One of length zero, or with a value that is not finite, becomes all zeros: it has no
 /// direction, and its product with any other is 0, which is "unrelated".
 pub(crate) fn unit(vector: &[f32]) -> Vec<f32> {
-    let mut square = f64::from(dot(vector, vector));
-    if !(1e-20..1e20).contains(&square) {
-        // The squares may have left the range of f32.
-        square = vector.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+    let square = dot(vector, vector);
+    if (1e-20..1e20).contains(&square) {
+        let scale = 1.0 / square.sqrt();
+        return vector.iter().map(|x| x * scale).collect();
     }
-    let scale = 1.0 / square.sqrt();
+    // Broken, or its squares have left the range of f32.
+    let scale = 1.0 / vector.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
     if scale.is_finite() && scale > 0.0 {
         vector.iter().map(|&x| (f64::from(x) * scale) as f32).collect()
     } else {

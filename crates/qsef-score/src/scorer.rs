@@ -27,7 +27,7 @@ const WHOLE: f64 = 0.6;
 /// Examples of an expert that a task is compared with, for `n` examples: more where there are many, so that one odd example
 /// does not decide.
 fn nearest(n: usize) -> usize {
-    ((n as f64).sqrt() / 2.0).round().max(1.0) as usize
+    ((n as f64).sqrt() / 2.0 + 0.5).max(1.0) as usize
 }
 
 #[derive(Debug, Clone)]
@@ -81,6 +81,8 @@ pub struct Ranked {
 /// What of a task is the same for all experts.
 pub(crate) struct Reading<'a> {
     task: &'a Task,
+    /// `C_data`.
+    data: f64,
     /// The task without its quotations and its head, averaged: for descriptions.
     query: Vec<f32>,
     /// The task without its quotations: for examples.
@@ -91,12 +93,14 @@ pub(crate) struct Reading<'a> {
     phrases: Vec<f32>,
     concepts: Vec<Concept>,
     similar: Option<Similar<'a>>,
+    /// The coefficients of an expert that the history knows nothing of.
+    newcomer: Values,
 }
 
 /// The terms of one expert, with the coefficients that are in force for it.
-pub(crate) struct Scored {
+pub(crate) struct Scored<'a> {
     pub values: Values,
-    pub coefficients: Values,
+    pub coefficients: &'a Values,
     pub seen: u32,
 }
 
@@ -246,20 +250,22 @@ impl Scorer {
     /// everything.
     pub(crate) fn read<'a>(&'a self, task: &'a Task, vectors: &[Vec<f32>]) -> Reading<'a> {
         // What is asked for, apart from what it is to be done to: the task without its quotations, and its head.
-        let asked = vectors.get(1..).unwrap_or_default();
+        let asked: Vec<Vec<f32>> = vectors.iter().skip(1).map(|v| unit(v)).collect();
         let mut query = vec![0f32; self.profiles.columns()];
-        for vector in asked {
-            query.iter_mut().zip(unit(vector)).for_each(|(q, x)| *q += x / asked.len() as f32);
+        for vector in &asked {
+            query.iter_mut().zip(vector).for_each(|(q, x)| *q += x / asked.len() as f32);
         }
-        let plain = unit(asked.first().map_or(&[], Vec::as_slice));
+        let plain = asked.into_iter().next().unwrap_or_default();
         Reading {
             task,
+            data: task.complexity().overall(),
             whitened: self.spread.as_ref().map(|s| s.apply(&plain)),
             whole: self.lexicon.coverage(&task.terms),
             head: self.lexicon.coverage(&task.head_terms),
             phrases: self.phrases.coverage(&task.pairs),
             concepts: self.graph.as_ref().map(|(g, _)| g.concepts(&task.texts().join("\n"))).unwrap_or_default(),
             similar: self.history.as_ref().zip(vectors.first()).map(|(h, v)| h.similar(v, task.complexity())),
+            newcomer: self.weights.newcomer(),
             query,
             plain,
         }
@@ -287,14 +293,13 @@ impl Scorer {
         let words = |shares: &[f32]| shares.get(place).copied().map_or(0.0, f64::from);
         let known = WHOLE * words(&reading.whole) + (1.0 - WHOLE) * words(&reading.head);
         let lexical = 1.0 - known.max(reading.task.covered(&entry.id)).clamp(0.0, 1.0);
-        let data = reading.task.complexity().overall();
         Values::from_iter([
             (Term::Description, description),
             (Term::Examples, examples.unwrap_or(mean)),
             (Term::Centre, centre.unwrap_or(mean)),
             (Term::Graph, graph.unwrap_or(mean)),
-            (Term::Data, data),
-            (Term::Size, data * entry.load),
+            (Term::Data, reading.data),
+            (Term::Size, reading.data * entry.load),
             (Term::Lexical, lexical),
             (Term::Phrases, 1.0 - words(&reading.phrases).max(reading.task.covered(&entry.id)).clamp(0.0, 1.0)),
             (Term::Concepts, graph_coverage(&reading.concepts, &entry.concepts).map_or(lexical, |c| 1.0 - c)),
@@ -302,27 +307,20 @@ impl Scorer {
     }
 
     /// All terms of one expert.
-    pub(crate) fn scored(&self, reading: &Reading<'_>, place: usize) -> Option<Scored> {
+    pub(crate) fn scored<'a>(&'a self, reading: &'a Reading<'_>, place: usize) -> Option<Scored<'a>> {
         let entry = self.entries.get(place)?;
         let mut values = self.profile_terms(reading, place, entry);
         let Some(similar) = &reading.similar else {
-            return Some(Scored { values, coefficients: self.weights.profile, seen: 0 });
+            return Some(Scored { values, coefficients: &self.weights.profile, seen: 0 });
         };
-        let promise = efficiency(self.weights.profile.dot(&values));
-        let history = self.weights.history;
         if entry.number.is_none() {
-            // Nothing is known of it: what would come from the history comes from the profile.
-            let by_history = (history.get(Term::Neighbours) + history.get(Term::Trend)) / MOST_SURPRISAL;
-            let coefficients = Term::ALL.into_iter().map(|t| match t {
-                Term::Neighbours | Term::Trend => (t, 0.0),
-                _ => (t, history.get(t) + by_history * self.weights.profile.get(t)),
-            });
             values.set(Term::Coverage, 1.0);
-            return Some(Scored { values, coefficients: coefficients.collect(), seen: 0 });
+            return Some(Scored { values, coefficients: &reading.newcomer, seen: 0 });
         }
+        let promise = efficiency(self.weights.profile.dot(&values));
         let estimate = similar.estimate(entry.number, promise);
         history_terms(&mut values, &estimate);
-        Some(Scored { values, coefficients: history, seen: estimate.count })
+        Some(Scored { values, coefficients: &self.weights.history, seen: estimate.count })
     }
 
     /// The places worth scoring.
@@ -353,7 +351,11 @@ impl Scorer {
                 Some(Ranked { place, te: efficiency(scored.coefficients.dot(&scored.values)) })
             })
             .collect();
-        ranked.sort_by(|a, b| b.te.total_cmp(&a.te).then_with(|| self.id(a.place).cmp(&self.id(b.place))));
+        // Positive numbers are in the order of their bits, which are compared without a branch.
+        ranked.sort_unstable_by_key(|r| !r.te.to_bits());
+        for tied in ranked.chunk_by_mut(|a, b| a.te == b.te).filter(|tied| tied.len() > 1) {
+            tied.sort_unstable_by(|a, b| self.id(a.place).cmp(&self.id(b.place)));
+        }
         ranked
     }
 
@@ -366,7 +368,7 @@ impl Scorer {
             .into_iter()
             .filter_map(|place| {
                 let Scored { values, coefficients, seen } = self.scored(&reading, place)?;
-                Some(Score::new(self.id(place)?, &values, &coefficients, seen))
+                Some(Score::new(self.id(place)?, &values, coefficients, seen))
             })
             .collect();
         scores.sort_by(|a, b| b.te.total_cmp(&a.te).then_with(|| a.expert.cmp(&b.expert)));
