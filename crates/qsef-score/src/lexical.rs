@@ -17,6 +17,8 @@ const RESERVE: f64 = 2.0;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lexicon {
     lengths: Vec<u32>,
+    /// Their sum.
+    total: u64,
     postings: HashMap<String, Vec<(u32, u32)>>,
 }
 
@@ -34,6 +36,7 @@ impl Lexicon {
             }
         }
         self.lengths.push(length);
+        self.total += u64::from(length);
     }
 
     /// Removes a document; those after it move up by one.
@@ -41,7 +44,7 @@ impl Lexicon {
         if document >= self.lengths.len() {
             return;
         }
-        self.lengths.remove(document);
+        self.total -= u64::from(self.lengths.remove(document));
         let document = document as u32;
         self.postings.retain(|_, postings| {
             postings.retain(|&(d, _)| d != document);
@@ -56,7 +59,7 @@ impl Lexicon {
     /// has once counts in full, over the weight of all the task's terms that any profile has.
     pub fn coverage(&self, task: &BTreeSet<String>) -> Vec<f32> {
         let count = self.lengths.len() as f64;
-        let mean = (self.lengths.iter().map(|&l| f64::from(l)).sum::<f64>() / count).max(1.0);
+        let mean = (self.total as f64 / count).max(1.0);
         let known: Vec<(f64, &[(u32, u32)])> = task
             .iter()
             .filter_map(|term| self.postings.get(term))

@@ -73,15 +73,17 @@ pub(crate) fn unit(vector: &[f32]) -> Vec<f32> {
     }
 }
 
+/// A number with a value, as an integer that is the smaller the larger the value is; of equal values the smaller number
+/// comes first. Integers of one word are compared, and moved, without a branch. The number is its lower half.
+pub(crate) fn descending((value, number): (f32, u32)) -> u64 {
+    let bits = value.to_bits();
+    let rising = if value.is_sign_negative() { !bits } else { bits | 1 << 31 };
+    u64::from(!rising) << 32 | u64::from(number)
+}
+
 /// The numbers with the `wanted` largest values, in no order; of equal values those with the smaller numbers.
 pub(crate) fn largest(values: impl Iterator<Item = (f32, u32)>, wanted: usize) -> impl Iterator<Item = u32> {
-    // As integers of one word they are compared, and moved, without a branch.
-    let key = |(value, number): (f32, u32)| {
-        let bits = value.to_bits();
-        let rising = if value.is_sign_negative() { !bits } else { bits | 1 << 31 };
-        u64::from(!rising) << 32 | u64::from(number)
-    };
-    let mut keys: Vec<u64> = values.map(key).collect();
+    let mut keys: Vec<u64> = values.map(descending).collect();
     if wanted < keys.len() {
         keys.select_nth_unstable(wanted);
     }

@@ -329,7 +329,6 @@ impl Scorer {
             return (0..self.entries.len()).collect();
         };
         let near = index.candidates(&reading.query, CANDIDATES).into_iter();
-        let near = near.map(|p| (dot(self.profiles.row(p as usize), &reading.query), p));
         let words = (0..).zip(&reading.head).filter(|(_, share)| **share > 0.0).map(|(p, share)| (*share, p));
         let mut places: Vec<usize> = largest(near, CANDIDATES).map(|p| p as usize).collect();
         places.extend(largest(words, CANDIDATES).map(|p| p as usize));

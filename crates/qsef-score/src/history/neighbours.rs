@@ -99,10 +99,9 @@ impl Neighbours {
         // The nearest have the largest product less half the squared length.
         let near: Vec<u32> = match &self.index {
             Some(index) => {
-                let near = index.candidates(coordinates, wanted).into_iter();
                 let half = |t: u32| self.halves.get(t as usize).copied().unwrap_or_default();
-                let near = near.map(|t| (dot(self.places.row(t as usize), coordinates) - half(t), t));
-                largest(near, wanted).collect()
+                let near = index.candidates(coordinates, wanted).into_iter();
+                largest(near.map(|(product, t)| (product - half(t), t)), wanted).collect()
             }
             None => {
                 let products = self.places.times(coordinates).into_iter().zip(&self.halves).zip(0..);
