@@ -83,11 +83,30 @@ pub(crate) fn descending((value, number): (f32, u32)) -> u64 {
 
 /// The numbers with the `wanted` largest values, in no order; of equal values those with the smaller numbers.
 pub(crate) fn largest(values: impl Iterator<Item = (f32, u32)>, wanted: usize) -> impl Iterator<Item = u32> {
-    let mut keys: Vec<u64> = values.map(descending).collect();
-    if wanted < keys.len() {
-        keys.select_nth_unstable(wanted);
+    let mut keys: Vec<u64> = Vec::with_capacity(2 * wanted);
+    // Only what is better than the last of the best so far is kept, and that is soon little.
+    let mut last = u64::MAX;
+    for key in values.map(descending) {
+        if key < last {
+            keys.push(key);
+            if keys.len() >= 2 * wanted {
+                last = keep(&mut keys, wanted);
+            }
+        }
     }
-    keys.into_iter().take(wanted).map(|key| key as u32)
+    keep(&mut keys, wanted);
+    keys.into_iter().map(|key| key as u32)
+}
+
+/// Keeps the smallest, and says which is the largest of them: with none, 0, below which there is nothing.
+fn keep(keys: &mut Vec<u64>, wanted: usize) -> u64 {
+    let last = wanted.checked_sub(1);
+    let bound = match last.filter(|last| *last < keys.len()) {
+        Some(last) => *keys.select_nth_unstable(last).1,
+        None => 0,
+    };
+    keys.truncate(wanted);
+    bound
 }
 
 /// Rows of equal length.
@@ -198,6 +217,14 @@ mod tests {
         assert_eq!(pick(3), [0, 2, 3]);
         assert_eq!(pick(6), [0, 2, 3, 4, 5, 6]);
         assert_eq!((pick(0).len(), pick(9).len()), (0, 7));
+        let many = |i: u32| ((i.wrapping_mul(2_654_435_761) >> 8) as f32, i);
+        let mut sorted: Vec<u64> = (0..5000).map(many).map(descending).collect();
+        sorted.sort_unstable();
+        let mut picked: Vec<u32> = largest((0..5000).map(many), 64).collect();
+        picked.sort_unstable();
+        let mut best: Vec<u32> = sorted[..64].iter().map(|key| *key as u32).collect();
+        best.sort_unstable();
+        assert_eq!(picked, best);
     }
 
     #[test]

@@ -88,9 +88,9 @@ pub(crate) struct Reading<'a> {
     /// The task without its quotations: for examples.
     plain: Vec<f32>,
     whitened: Option<Vec<f32>>,
-    whole: Vec<f32>,
-    head: Vec<f32>,
-    phrases: Vec<f32>,
+    /// How much of the terms of the whole task, and of its head, each expert has.
+    words: Vec<[f32; 2]>,
+    phrases: Vec<[f32; 1]>,
     concepts: Vec<Concept>,
     similar: Option<Similar<'a>>,
     /// The coefficients of an expert that the history knows nothing of.
@@ -260,9 +260,8 @@ impl Scorer {
             task,
             data: task.complexity().overall(),
             whitened: self.spread.as_ref().map(|s| s.apply(&plain)),
-            whole: self.lexicon.coverage(&task.terms),
-            head: self.lexicon.coverage(&task.head_terms),
-            phrases: self.phrases.coverage(&task.pairs),
+            words: self.lexicon.coverage([&task.terms, &task.head_terms]),
+            phrases: self.phrases.coverage([&task.pairs]),
             concepts: self.graph.as_ref().map(|(g, _)| g.concepts(&task.texts().join("\n"))).unwrap_or_default(),
             similar: self.history.as_ref().zip(vectors.first()).map(|(h, v)| h.similar(v, task.complexity())),
             newcomer: self.weights.newcomer(),
@@ -290,9 +289,10 @@ impl Scorer {
             .and_then(|(g, weights)| graph_distance(g.as_ref(), weights, &reading.concepts, &entry.concepts));
         let present = || [Some(description), examples, centre, graph].into_iter().flatten();
         let mean = present().sum::<f64>() / present().count().max(1) as f64;
-        let words = |shares: &[f32]| shares.get(place).copied().map_or(0.0, f64::from);
-        let known = WHOLE * words(&reading.whole) + (1.0 - WHOLE) * words(&reading.head);
-        let lexical = 1.0 - known.max(reading.task.covered(&entry.id)).clamp(0.0, 1.0);
+        let [whole, head] = reading.words.get(place).copied().unwrap_or_default().map(f64::from);
+        let [phrases] = reading.phrases.get(place).copied().unwrap_or_default().map(f64::from);
+        let covered = reading.task.covered(&entry.id);
+        let lexical = 1.0 - (WHOLE * whole + (1.0 - WHOLE) * head).max(covered).clamp(0.0, 1.0);
         Values::from_iter([
             (Term::Description, description),
             (Term::Examples, examples.unwrap_or(mean)),
@@ -301,7 +301,7 @@ impl Scorer {
             (Term::Data, reading.data),
             (Term::Size, reading.data * entry.load),
             (Term::Lexical, lexical),
-            (Term::Phrases, 1.0 - words(&reading.phrases).max(reading.task.covered(&entry.id)).clamp(0.0, 1.0)),
+            (Term::Phrases, 1.0 - phrases.max(covered).clamp(0.0, 1.0)),
             (Term::Concepts, graph_coverage(&reading.concepts, &entry.concepts).map_or(lexical, |c| 1.0 - c)),
         ])
     }
@@ -329,9 +329,10 @@ impl Scorer {
             return (0..self.entries.len()).collect();
         };
         let near = index.candidates(&reading.query, CANDIDATES).into_iter();
-        let words = (0..).zip(&reading.head).filter(|(_, share)| **share > 0.0).map(|(p, share)| (*share, p));
+        let words = reading.words.iter().map(|[_, head]| *head).zip(0..);
         let mut places: Vec<usize> = largest(near, CANDIDATES).map(|p| p as usize).collect();
-        places.extend(largest(words, CANDIDATES).map(|p| p as usize));
+        let shares_words = |place: &usize| reading.words.get(*place).is_some_and(|[_, head]| *head > 0.0);
+        places.extend(largest(words, CANDIDATES).map(|p| p as usize).filter(shares_words));
         places.extend(reading.task.covering().filter_map(|id| self.place(id)));
         places.sort_unstable();
         places.dedup();
