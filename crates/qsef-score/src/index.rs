@@ -1,6 +1,6 @@
 //! Nearest rows without looking at all of them: an inverted file over clusters (IVF).
 
-use crate::matrix::{Matrix, dot};
+use crate::matrix::{Matrix, descending, dot};
 
 /// Up to this many rows, looking at all is quicker.
 const EXACT: usize = 1024;
@@ -11,13 +11,20 @@ const ROUNDS: usize = 6;
 /// Rows looked at for each one wanted, at least: the nearest are then among them nearly always.
 const OVERSAMPLING: usize = 8;
 
-/// Lists of rows by the nearest of about `2·sqrt(n)` centres. The rows themselves stay with the caller.
+/// Lists of rows by the nearest of about `2·sqrt(n)` centres.
 #[derive(Debug, Clone)]
 pub(crate) struct Index {
     centres: Matrix,
     /// Half the squared length of each centre.
     halves: Vec<f32>,
-    lists: Vec<Vec<u32>>,
+    lists: Vec<List>,
+}
+
+/// The rows nearest to one centre, side by side: where they are gathered from all over, memory takes longer than sums.
+#[derive(Debug, Clone)]
+struct List {
+    numbers: Vec<u32>,
+    rows: Matrix,
 }
 
 impl Index {
@@ -32,7 +39,11 @@ impl Index {
         for i in 0..count {
             centres.push(rows.row(i * stride).iter().copied());
         }
-        let mut index = Self { halves: Vec::new(), lists: vec![Vec::new(); count], centres };
+        let mut index = Self {
+            halves: Vec::new(),
+            lists: vec![List { numbers: Vec::new(), rows: Matrix::new(rows.columns()) }; count],
+            centres,
+        };
         // A sample is enough to place the centres.
         let step = (rows.len() / (64 * count)).max(1);
         for _ in 0..ROUNDS {
@@ -56,20 +67,18 @@ impl Index {
             index.centres = moved;
         }
         index.measure();
-        for (i, row) in rows.rows().enumerate() {
-            let nearest = index.nearest(row);
-            if let Some(list) = index.lists.get_mut(nearest) {
-                list.push(i as u32);
-            }
+        for (number, row) in (0..).zip(rows.rows()) {
+            index.insert(number, row);
         }
         Some(index)
     }
 
     /// Adds a row that was pushed after the index was built.
-    pub fn insert(&mut self, place: u32, row: &[f32]) {
+    pub fn insert(&mut self, number: u32, row: &[f32]) {
         let nearest = self.nearest(row);
         if let Some(list) = self.lists.get_mut(nearest) {
-            list.push(place);
+            list.numbers.push(number);
+            list.rows.push(row.iter().copied());
         }
     }
 
@@ -78,22 +87,22 @@ impl Index {
     }
 
     /// Closeness of a row to each centre: half the squared distance, negated, up to a constant.
-    fn closeness(&self, row: &[f32]) -> impl Iterator<Item = f32> {
-        self.centres.rows().zip(&self.halves).map(move |(centre, half)| dot(row, centre) - half)
+    fn closeness(&self, row: &[f32]) -> impl Iterator<Item = (f32, u32)> {
+        self.centres.times(row).into_iter().zip(&self.halves).map(|(product, half)| product - half).zip(0..)
     }
 
     fn nearest(&self, row: &[f32]) -> usize {
-        let best = self.closeness(row).enumerate().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
-        best.map_or(0, |(i, _)| i)
+        self.closeness(row).map(descending).min().map_or(0, |key| key as u32 as usize)
     }
 
-    /// Rows that probably hold the `wanted` nearest: the lists of the nearest centres, until there are enough.
-    pub fn candidates(&self, row: &[f32], wanted: usize) -> Vec<u32> {
-        let mut order: Vec<(f32, usize)> = self.closeness(row).zip(0..).collect();
-        order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    /// The products of rows that probably hold the `wanted` nearest, with their numbers: the lists of the nearest centres,
+    /// until there are enough.
+    pub fn candidates(&self, row: &[f32], wanted: usize) -> Vec<(f32, u32)> {
+        let mut order: Vec<u64> = self.closeness(row).map(descending).collect();
+        order.sort_unstable();
         let mut found = Vec::new();
-        for list in order.into_iter().filter_map(|(_, i)| self.lists.get(i)) {
-            found.extend_from_slice(list);
+        for list in order.into_iter().filter_map(|key| self.lists.get(key as u32 as usize)) {
+            found.extend(list.rows.times(row).into_iter().zip(list.numbers.iter().copied()));
             if found.len() >= wanted * OVERSAMPLING {
                 break;
             }
@@ -128,7 +137,7 @@ mod tests {
             order.sort_by(|&a, &b| products[b].total_cmp(&products[a]));
             let found = index.candidates(rows.row(i), 20);
             seen += found.len();
-            hits += order[..20].iter().filter(|&&r| found.contains(&(r as u32))).count();
+            hits += order[..20].iter().filter(|&&r| found.iter().any(|&(_, f)| f == r as u32)).count();
         }
         let queries = 4000usize.div_ceil(97);
         assert!(hits as f64 >= 0.9 * (20 * queries) as f64, "{hits} of {}", 20 * queries);

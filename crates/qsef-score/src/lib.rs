@@ -26,6 +26,7 @@ pub mod choose;
 pub mod complexity;
 pub mod distance;
 mod fit;
+mod guidance;
 mod history;
 mod index;
 mod lexical;
@@ -38,6 +39,7 @@ pub mod text;
 
 pub use distance::{Metric, cosine};
 pub use fit::{Example, LearnOptions, Learned, brier, ece};
+pub use guidance::{Resisting, SamplingOptions, Simplification, resisting, simplification};
 pub use history::Outcome;
 pub use score::{Score, Share, transmission_efficiency};
 pub use scorer::{Ranked, Scorer};

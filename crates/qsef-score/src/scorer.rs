@@ -1,4 +1,8 @@
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::HashMap,
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use qsef_core::ExpertProfile;
 
@@ -7,7 +11,7 @@ use crate::{
     history::{Estimate, History, Similar},
     index::Index,
     lexical::Lexicon,
-    matrix::{Matrix, dot, unit},
+    matrix::{Matrix, Rows, dot, largest, unit},
     score::{Known, Score, efficiency},
     task::Task,
     terms::{MOST_SURPRISAL, Term, Values, Weights},
@@ -23,13 +27,14 @@ const WHOLE: f64 = 0.6;
 /// Examples of an expert that a task is compared with, for `n` examples: more where there are many, so that one odd example
 /// does not decide.
 fn nearest(n: usize) -> usize {
-    ((n as f64).sqrt() / 2.0).round().max(1.0) as usize
+    ((n as f64).sqrt() / 2.0 + 0.5).max(1.0) as usize
 }
 
 #[derive(Debug, Clone)]
 struct Entry {
     id: String,
-    examples: Matrix,
+    /// Its rows in the examples.
+    examples: Range<usize>,
     /// `1 / (1 + b)` for a model of `b·10⁹` parameters: one of 1 bears half of a task's complexity, larger ones less. 0 for
     /// code, which bears what it is for.
     load: f64,
@@ -44,8 +49,11 @@ pub struct Scorer {
     weights: Weights,
     metric: Metric,
     entries: Vec<Entry>,
+    places: HashMap<String, usize>,
     /// Half the sum of the unit vectors of description and name: its product with a task's is the mean of both cosines.
     profiles: Matrix,
+    /// Those of all experts, one expert's after the other's: a decision reads them all.
+    examples: Matrix,
     lexicon: Lexicon,
     phrases: Lexicon,
     index: OnceLock<Option<Index>>,
@@ -73,22 +81,26 @@ pub struct Ranked {
 /// What of a task is the same for all experts.
 pub(crate) struct Reading<'a> {
     task: &'a Task,
+    /// `C_data`.
+    data: f64,
     /// The task without its quotations and its head, averaged: for descriptions.
     query: Vec<f32>,
     /// The task without its quotations: for examples.
     plain: Vec<f32>,
     whitened: Option<Vec<f32>>,
-    whole: Vec<f32>,
-    head: Vec<f32>,
-    phrases: Vec<f32>,
+    /// How much of the terms of the whole task, and of its head, each expert has.
+    words: Vec<[f32; 2]>,
+    phrases: Vec<[f32; 1]>,
     concepts: Vec<Concept>,
     similar: Option<Similar<'a>>,
+    /// The coefficients of an expert that the history knows nothing of.
+    newcomer: Values,
 }
 
 /// The terms of one expert, with the coefficients that are in force for it.
-pub(crate) struct Scored {
+pub(crate) struct Scored<'a> {
     pub values: Values,
-    pub coefficients: Values,
+    pub coefficients: &'a Values,
     pub known: Known,
 }
 
@@ -99,7 +111,9 @@ impl Scorer {
             weights,
             metric: Metric::default(),
             entries: Vec::new(),
+            places: HashMap::new(),
             profiles: Matrix::default(),
+            examples: Matrix::default(),
             lexicon: Lexicon::default(),
             phrases: Lexicon::default(),
             index: OnceLock::new(),
@@ -137,18 +151,20 @@ impl Scorer {
     pub fn add(&mut self, profile: &ExpertProfile, anchors: Vec<Vec<f32>>) {
         self.remove(&profile.id);
         let dimensions = anchors.first().map_or(0, Vec::len);
-        if self.entries.is_empty() {
-            self.profiles = Matrix::new(dimensions);
-            self.centres = Matrix::new(dimensions);
+        if self.entries.is_empty() || self.profiles.columns() == 0 {
+            // Those that came before without vectors are unrelated to everything.
+            let mut none = Matrix::new(dimensions);
+            self.entries.iter().for_each(|_| none.push([]));
+            (self.examples, self.centres, self.profiles) = (Matrix::new(dimensions), none.clone(), none);
         }
         let mut anchors = anchors.into_iter().map(|v| unit(&v));
         let description = anchors.next().unwrap_or_default();
         let name = anchors.next().unwrap_or_else(|| description.clone());
-        let mut examples = Matrix::new(dimensions);
-        anchors.for_each(|example| examples.push(example));
+        let start = self.examples.len();
+        anchors.for_each(|example| self.examples.push(example));
+        let examples = start..self.examples.len();
         self.profiles.push(description.iter().zip(&name).map(|(a, b)| (a + b) / 2.0));
-        let centre = self.spread.as_ref().map(|s| s.centre(&examples)).unwrap_or_default();
-        self.centres.push(centre);
+        self.centres.push(self.centre(&examples));
         let text = lexical_text(profile);
         self.lexicon.add(text.lines().flat_map(terms));
         self.phrases.add(text.lines().flat_map(pairs));
@@ -157,6 +173,7 @@ impl Scorer {
         let load = profile.params_b.map_or(0.0, |b| 1.0 / (1.0 + b.max(0.0)));
         self.entries.push(Entry { id: profile.id.clone(), examples, load, concepts, number });
         let place = self.entries.len() - 1;
+        self.places.insert(profile.id.clone(), place);
         match self.index.get_mut() {
             Some(Some(index)) => index.insert(place as u32, self.profiles.row(place)),
             _ => self.index = OnceLock::new(),
@@ -165,10 +182,15 @@ impl Scorer {
 
     /// Removes an expert; false where there is none of that id.
     pub fn remove(&mut self, id: &str) -> bool {
-        let Some(place) = self.entries.iter().position(|e| e.id == id) else { return false };
-        self.entries.remove(place);
-        self.profiles.remove(place);
-        self.centres.remove(place);
+        let Some(place) = self.places.remove(id) else { return false };
+        let Entry { examples, .. } = self.entries.remove(place);
+        for entry in self.entries.iter_mut().skip(place) {
+            entry.examples = entry.examples.start - examples.len()..entry.examples.end - examples.len();
+        }
+        self.places.values_mut().filter(|p| **p > place).for_each(|p| *p -= 1);
+        self.examples.remove(examples);
+        self.profiles.remove(place..place + 1);
+        self.centres.remove(place..place + 1);
         self.lexicon.remove(place);
         self.phrases.remove(place);
         self.index = OnceLock::new();
@@ -194,14 +216,18 @@ impl Scorer {
     /// examples in these units. It takes as many examples in all as the vectors have dimensions; false where there are
     /// too few. Experts that are added later use the same units.
     pub fn learn_spread(&mut self) -> bool {
-        let groups: Vec<&Matrix> = self.entries.iter().map(|e| &e.examples).collect();
+        let groups: Vec<Rows<'_>> = self.entries.iter().map(|e| self.examples.part(e.examples.clone())).collect();
         self.spread = Spread::learn(&groups, self.profiles.columns());
         let mut centres = Matrix::new(self.profiles.columns());
         for entry in &self.entries {
-            centres.push(self.spread.as_ref().map(|s| s.centre(&entry.examples)).unwrap_or_default());
+            centres.push(self.centre(&entry.examples));
         }
         self.centres = centres;
         self.spread.is_some()
+    }
+
+    fn centre(&self, examples: &Range<usize>) -> Vec<f32> {
+        self.spread.as_ref().map(|s| s.centre(&self.examples.part(examples.clone()))).unwrap_or_default()
     }
 
     pub(crate) fn set_history(&mut self, history: Option<History>) {
@@ -217,27 +243,28 @@ impl Scorer {
     }
 
     pub(crate) fn place(&self, id: &str) -> Option<usize> {
-        self.entries.iter().position(|e| e.id == id)
+        self.places.get(id).copied()
     }
 
     /// Reads what is the same for all experts. `vectors` are those of [`Task::texts`]; missing ones count as unrelated to
     /// everything.
     pub(crate) fn read<'a>(&'a self, task: &'a Task, vectors: &[Vec<f32>]) -> Reading<'a> {
         // What is asked for, apart from what it is to be done to: the task without its quotations, and its head.
-        let asked = vectors.get(1..).unwrap_or_default();
+        let asked: Vec<Vec<f32>> = vectors.iter().skip(1).map(|v| unit(v)).collect();
         let mut query = vec![0f32; self.profiles.columns()];
-        for vector in asked {
-            query.iter_mut().zip(unit(vector)).for_each(|(q, x)| *q += x / asked.len() as f32);
+        for vector in &asked {
+            query.iter_mut().zip(vector).for_each(|(q, x)| *q += x / asked.len() as f32);
         }
-        let plain = unit(asked.first().map_or(&[], Vec::as_slice));
+        let plain = asked.into_iter().next().unwrap_or_default();
         Reading {
             task,
+            data: task.complexity().overall(),
             whitened: self.spread.as_ref().map(|s| s.apply(&plain)),
-            whole: self.lexicon.coverage(&task.terms),
-            head: self.lexicon.coverage(&task.head_terms),
-            phrases: self.phrases.coverage(&task.pairs),
+            words: self.lexicon.coverage([&task.terms, &task.head_terms]),
+            phrases: self.phrases.coverage([&task.pairs]),
             concepts: self.graph.as_ref().map(|(g, _)| g.concepts(&task.texts().join("\n"))).unwrap_or_default(),
             similar: self.history.as_ref().zip(vectors.first()).map(|(h, v)| h.similar(v, task.complexity())),
+            newcomer: self.weights.newcomer(),
             query,
             plain,
         }
@@ -248,12 +275,13 @@ impl Scorer {
     fn profile_terms(&self, reading: &Reading<'_>, place: usize, entry: &Entry) -> Values {
         let metric = |cosine: f32| self.metric.distance(f64::from(cosine));
         let description = metric(dot(self.profiles.row(place), &reading.query));
-        let examples = (entry.examples.len() > 0).then(|| metric(mean_of_nearest(&entry.examples, &reading.plain)));
+        let examples = self.examples.part(entry.examples.clone());
+        let examples = (examples.len() > 0).then(|| metric(mean_of_nearest(&examples, &reading.plain)));
         let centre = self
             .spread
             .as_ref()
             .zip(reading.whitened.as_ref())
-            .filter(|_| entry.examples.len() > 0)
+            .filter(|_| examples.is_some())
             .map(|(spread, task)| spread.distance(task, self.centres.row(place)));
         let graph = self
             .graph
@@ -261,49 +289,39 @@ impl Scorer {
             .and_then(|(g, weights)| graph_distance(g.as_ref(), weights, &reading.concepts, &entry.concepts));
         let present = || [Some(description), examples, centre, graph].into_iter().flatten();
         let mean = present().sum::<f64>() / present().count().max(1) as f64;
-        let words = |shares: &[f32]| shares.get(place).copied().map_or(0.0, f64::from);
-        let known = WHOLE * words(&reading.whole) + (1.0 - WHOLE) * words(&reading.head);
-        let lexical = 1.0 - known.max(reading.task.covered(&entry.id)).clamp(0.0, 1.0);
-        let data = reading.task.complexity().overall();
+        let [whole, head] = reading.words.get(place).copied().unwrap_or_default().map(f64::from);
+        let [phrases] = reading.phrases.get(place).copied().unwrap_or_default().map(f64::from);
+        let covered = reading.task.covered(&entry.id);
+        let lexical = 1.0 - (WHOLE * whole + (1.0 - WHOLE) * head).max(covered).clamp(0.0, 1.0);
         Values::from_iter([
             (Term::Description, description),
             (Term::Examples, examples.unwrap_or(mean)),
             (Term::Centre, centre.unwrap_or(mean)),
             (Term::Graph, graph.unwrap_or(mean)),
-            (Term::Data, data),
-            (Term::Size, data * entry.load),
+            (Term::Data, reading.data),
+            (Term::Size, reading.data * entry.load),
             (Term::Lexical, lexical),
-            (Term::Phrases, 1.0 - words(&reading.phrases).max(reading.task.covered(&entry.id)).clamp(0.0, 1.0)),
+            (Term::Phrases, 1.0 - phrases.max(covered).clamp(0.0, 1.0)),
             (Term::Concepts, graph_coverage(&reading.concepts, &entry.concepts).map_or(lexical, |c| 1.0 - c)),
         ])
     }
 
     /// All terms of one expert.
-    pub(crate) fn scored(&self, reading: &Reading<'_>, place: usize) -> Option<Scored> {
+    pub(crate) fn scored<'a>(&'a self, reading: &'a Reading<'_>, place: usize) -> Option<Scored<'a>> {
         let entry = self.entries.get(place)?;
         let mut values = self.profile_terms(reading, place, entry);
         let Some(similar) = &reading.similar else {
-            return Some(Scored { values, coefficients: self.weights.profile, known: Known::default() });
+            return Some(Scored { values, coefficients: &self.weights.profile, known: Known::default() });
         };
-        let promise = efficiency(self.weights.profile.dot(&values));
-        let history = self.weights.history;
         if entry.number.is_none() {
-            // Nothing is known of it: what would come from the history comes from the profile.
-            let by_history = (history.get(Term::Neighbours) + history.get(Term::Trend)) / MOST_SURPRISAL;
-            let coefficients = Term::ALL.into_iter().map(|t| match t {
-                Term::Neighbours | Term::Trend => (t, 0.0),
-                _ => (t, history.get(t) + by_history * self.weights.profile.get(t)),
-            });
             values.set(Term::Coverage, 1.0);
-            return Some(Scored { values, coefficients: coefficients.collect(), known: Known::default() });
+            return Some(Scored { values, coefficients: &reading.newcomer, known: Known::default() });
         }
+        let promise = efficiency(self.weights.profile.dot(&values));
         let estimate = similar.estimate(entry.number, promise);
         history_terms(&mut values, &estimate);
-        Some(Scored {
-            values,
-            coefficients: history,
-            known: Known { outcomes: estimate.count, seconds: estimate.seconds },
-        })
+        let known = Known { outcomes: estimate.count, seconds: estimate.seconds };
+        Some(Scored { values, coefficients: &self.weights.history, known })
     }
 
     /// The places worth scoring.
@@ -311,11 +329,11 @@ impl Scorer {
         let Some(index) = self.index.get_or_init(|| Index::build(&self.profiles)) else {
             return (0..self.entries.len()).collect();
         };
-        let product = |place: usize| dot(self.profiles.row(place), &reading.query);
-        let near = index.candidates(&reading.query, CANDIDATES).into_iter().map(|p| (product(p as usize), p as usize));
-        let words = (0..).zip(&reading.head).filter(|(_, share)| **share > 0.0).map(|(p, share)| (*share, p));
-        let mut places = best(near.collect(), CANDIDATES);
-        places.extend(best(words.collect(), CANDIDATES));
+        let near = index.candidates(&reading.query, CANDIDATES).into_iter();
+        let words = reading.words.iter().map(|[_, head]| *head).zip(0..);
+        let mut places: Vec<usize> = largest(near, CANDIDATES).map(|p| p as usize).collect();
+        let shares_words = |place: &usize| reading.words.get(*place).is_some_and(|[_, head]| *head > 0.0);
+        places.extend(largest(words, CANDIDATES).map(|p| p as usize).filter(shares_words));
         places.extend(reading.task.covering().filter_map(|id| self.place(id)));
         places.sort_unstable();
         places.dedup();
@@ -334,7 +352,11 @@ impl Scorer {
                 Some(Ranked { place, te: efficiency(scored.coefficients.dot(&scored.values)) })
             })
             .collect();
-        ranked.sort_by(|a, b| b.te.total_cmp(&a.te).then_with(|| self.id(a.place).cmp(&self.id(b.place))));
+        // Positive numbers are in the order of their bits, which are compared without a branch.
+        ranked.sort_unstable_by_key(|r| !r.te.to_bits());
+        for tied in ranked.chunk_by_mut(|a, b| a.te == b.te).filter(|tied| tied.len() > 1) {
+            tied.sort_unstable_by(|a, b| self.id(a.place).cmp(&self.id(b.place)));
+        }
         ranked
     }
 
@@ -347,7 +369,7 @@ impl Scorer {
             .into_iter()
             .filter_map(|place| {
                 let Scored { values, coefficients, known } = self.scored(&reading, place)?;
-                Some(Score::new(self.id(place)?, &values, &coefficients, known))
+                Some(Score::new(self.id(place)?, &values, coefficients, known))
             })
             .collect();
         scores.sort_by(|a, b| b.te.total_cmp(&a.te).then_with(|| a.expert.cmp(&b.expert)));
@@ -365,23 +387,14 @@ pub(crate) fn history_terms(values: &mut Values, estimate: &Estimate) {
 }
 
 /// The mean product with the nearest few examples.
-fn mean_of_nearest(examples: &Matrix, query: &[f32]) -> f32 {
+fn mean_of_nearest(examples: &Rows<'_>, query: &[f32]) -> f32 {
     let wanted = nearest(examples.len());
     if wanted == 1 {
-        return examples.rows().map(|row| dot(row, query)).fold(f32::NEG_INFINITY, f32::max);
+        return examples.largest_product(query);
     }
     let mut products = examples.times(query);
     products.select_nth_unstable_by(wanted - 1, |a, b| b.total_cmp(a));
     products.iter().take(wanted).sum::<f32>() / wanted as f32
-}
-
-/// The places with the largest values.
-fn best(mut values: Vec<(f32, usize)>, wanted: usize) -> Vec<usize> {
-    if values.len() > wanted {
-        values.select_nth_unstable_by(wanted, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        values.truncate(wanted);
-    }
-    values.into_iter().map(|(_, place)| place).collect()
 }
 
 /// What a profile says, as far as its words count. A term that several lines have counts for each.

@@ -188,6 +188,17 @@ pub struct Weights {
 }
 
 impl Weights {
+    /// The coefficients, where there is a history, of an expert that it knows nothing of: what would come from the history
+    /// comes from the profile.
+    pub(crate) fn newcomer(&self) -> Values {
+        let by_history = (self.history.get(Term::Neighbours) + self.history.get(Term::Trend)) / MOST_SURPRISAL;
+        let coefficient = |term| match term {
+            Term::Neighbours | Term::Trend => 0.0,
+            _ => self.history.get(term) + by_history * self.profile.get(term),
+        };
+        Values(Term::ALL.map(coefficient))
+    }
+
     /// `k1` and `k2` of a set of coefficients.
     pub fn k(coefficients: &Values) -> (f64, f64) {
         let resistance = [Part::Data, Part::Model, Part::Sparsity].map(|part| coefficients.sum(part));

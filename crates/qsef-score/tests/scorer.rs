@@ -210,3 +210,31 @@ fn among_thousands_of_experts_the_right_one_is_found() {
     assert!(found(&scorer, 1600), "an expert that is added later is found, too");
     assert!(scorer.remove("e1600") && !found(&scorer, 1600));
 }
+
+#[test]
+fn an_expert_that_is_removed_or_replaced_leaves_the_others_as_they_were() {
+    let profile = |i: usize| {
+        let words = ["miles", "poems", "taxes", "birds", "songs"];
+        let examples = (0..i).map(|n| format!("{} number {n}", words[i]));
+        ExpertProfile::new(words[i], format!("does {}", words[i])).examples(examples)
+    };
+    let mut changed = scorer(&[0, 1, 2, 3, 4].map(profile));
+    assert!(changed.remove("taxes") && changed.remove("miles"));
+    let birds = profile(3);
+    changed.add(&birds, anchor_texts(&birds).iter().map(|t| embed(t)).collect());
+    let fresh = scorer(&[1, 4, 3].map(profile));
+    for text in ["taxes and birds", "a song number 2", "miles"] {
+        assert_eq!(score(&changed, text), score(&fresh, text));
+    }
+}
+
+#[test]
+fn one_without_vectors_may_come_first() {
+    let mut scorer = Scorer::new(Weights::default());
+    scorer.add(&ExpertProfile::new("bare", "x"), vec![]);
+    for id in ["aaa", "zzz"] {
+        scorer.add(&ExpertProfile::new(id, "x").examples([id]), vec![embed(id); 3]);
+    }
+    let scores = score(&scorer, "zz zz zz");
+    assert_eq!((scores.len(), scores[0].expert.as_str()), (3, "zzz"));
+}

@@ -2,7 +2,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use crate::matrix::{Matrix, dot, unit};
+use crate::matrix::{Matrix, Rows, dot, unit};
 
 /// Share of the mean variance that is added to every direction, so that a direction in which the examples happen not to
 /// differ is not infinitely telling.
@@ -25,9 +25,8 @@ pub(crate) struct Spread {
 impl Spread {
     /// Learns from groups of vectors of equal length. `None` where there are too few to tell: it takes two groups with
     /// several members, and as many members in all as the vectors have dimensions.
-    pub fn learn(groups: &[&Matrix], dimensions: usize) -> Option<Self> {
-        let groups: Vec<&Matrix> =
-            groups.iter().copied().filter(|g| g.len() > 1 && g.columns() == dimensions).collect();
+    pub fn learn(groups: &[Rows<'_>], dimensions: usize) -> Option<Self> {
+        let groups: Vec<&Rows<'_>> = groups.iter().filter(|g| g.len() > 1 && g.columns() == dimensions).collect();
         let count: usize = groups.iter().map(|g| g.len()).sum();
         if groups.len() < 2 || count < dimensions.max(1) {
             return None;
@@ -54,7 +53,7 @@ impl Spread {
             rows.push(row.iter().map(|&x| x as f32));
         }
         let mut spread = Self { mean: mean.iter().map(|&x| x as f32).collect(), whiten: rows, typical: 1.0 };
-        let own = |group: &&Matrix| {
+        let own = |group: &&Rows<'_>| {
             let centre = spread.centre(group);
             group.rows().take(SAMPLE).map(|row| dot(&spread.apply(row), &centre)).collect::<Vec<f32>>()
         };
@@ -73,11 +72,11 @@ impl Spread {
     /// A vector in the new coordinates, of length 1.
     pub fn apply(&self, vector: &[f32]) -> Vec<f32> {
         let centred: Vec<f32> = vector.iter().zip(&self.mean).map(|(x, m)| x - m).collect();
-        unit(&self.whiten.rows().map(|row| dot(row, &centred)).collect::<Vec<_>>())
+        unit(&self.whiten.times(&centred))
     }
 
     /// The direction of a group's centre in the new coordinates.
-    pub fn centre(&self, group: &Matrix) -> Vec<f32> {
+    pub fn centre(&self, group: &Rows<'_>) -> Vec<f32> {
         let rows = DMatrix::from_row_iterator(
             group.len(),
             group.columns(),
@@ -119,11 +118,12 @@ mod tests {
             groups[0].push([(i % 5) as f32 - 2.0, 0.3]);
             groups[1].push([(i % 5) as f32 - 2.0, -0.3]);
         }
-        let spread = Spread::learn(&groups.each_ref(), 2).expect("enough examples");
+        let groups = groups.each_ref().map(|g| g.part(0..20));
+        let spread = Spread::learn(&groups, 2).expect("enough examples");
         let centres = groups.each_ref().map(|g| spread.centre(g));
         let far_along_the_first = spread.apply(&[1.5, 0.3]);
         assert!(dot(&far_along_the_first, &centres[0]) > 0.5);
         assert!(dot(&far_along_the_first, &centres[1]) < -0.5);
-        assert!(Spread::learn(&groups.each_ref()[..1], 2).is_none() && Spread::learn(&[], 2).is_none());
+        assert!(Spread::learn(&groups[..1], 2).is_none() && Spread::learn(&[], 2).is_none());
     }
 }

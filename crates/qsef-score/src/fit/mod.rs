@@ -119,13 +119,11 @@ impl Scorer {
 
     /// The profile's terms of every outcome whose expert is there.
     fn observe(&self, examples: &[Example]) -> Vec<Observed> {
-        let places: std::collections::HashMap<&str, usize> =
-            (0..self.len()).filter_map(|place| Some((self.id(place)?, place))).collect();
         let mut observed = Vec::new();
         for (task, example) in examples.iter().enumerate() {
             let reading = self.read(&example.task, &example.vectors);
             for outcome in &example.outcomes {
-                let Some(&place) = places.get(outcome.expert.as_str()) else { continue };
+                let Some(place) = self.place(&outcome.expert) else { continue };
                 let Some(scored) = self.scored(&reading, place) else { continue };
                 let row = Row { terms: scored.values, success: outcome.success, weight: outcome.weight };
                 observed.push(Observed { task, place, expert: outcome.expert.clone(), row });

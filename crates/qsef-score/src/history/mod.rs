@@ -17,7 +17,7 @@ use trend::{Observations, Trend};
 
 use crate::{
     complexity::Complexity,
-    matrix::{Matrix, dot, unit},
+    matrix::{Matrix, unit},
 };
 
 /// Outcomes that a profile's promise is worth against the expert's mean.
@@ -200,7 +200,7 @@ impl History {
 /// Where a task lies for its neighbours: what it is about and how complex it is, with what experts' success depends on
 /// counting more.
 fn whereabouts(place: &Place, directions: &Matrix) -> Vec<f32> {
-    let along = directions.rows().map(|d| dot(d, &place.features));
+    let along = directions.times(&place.features);
     place.coordinates.iter().copied().chain(along).collect()
 }
 

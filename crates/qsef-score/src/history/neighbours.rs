@@ -2,7 +2,7 @@
 
 use crate::{
     index::Index,
-    matrix::{Matrix, dot},
+    matrix::{Matrix, dot, largest},
 };
 
 /// Outcomes per expert that a neighbourhood should hold: enough for a rate, few enough to be similar.
@@ -125,22 +125,19 @@ impl Neighbours {
     pub fn near(&self, coordinates: &[f32], experts: usize) -> Vec<Sums> {
         let wanted = self.size(experts);
         // The nearest have the largest product less half the squared length.
-        let mut order: Vec<(f32, u32)> = match &self.index {
+        let near: Vec<u32> = match &self.index {
             Some(index) => {
-                let near = index.candidates(coordinates, wanted).into_iter();
                 let half = |t: u32| self.halves.get(t as usize).copied().unwrap_or_default();
-                near.map(|t| (dot(self.places.row(t as usize), coordinates) - half(t), t)).collect()
+                let near = index.candidates(coordinates, wanted).into_iter();
+                largest(near.map(|(product, t)| (product - half(t), t)), wanted).collect()
             }
             None => {
-                let rows = self.places.rows().zip(&self.halves).zip(0..);
-                rows.map(|((row, half), t)| (dot(row, coordinates) - half, t)).collect()
+                let products = self.places.times(coordinates).into_iter().zip(&self.halves).zip(0..);
+                largest(products.map(|((product, half), t)| (product - half, t)), wanted).collect()
             }
         };
-        if wanted < order.len() {
-            order.select_nth_unstable_by(wanted, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        }
         let mut sums = vec![Sums::default(); experts];
-        for seen in order.iter().take(wanted).flat_map(|&(_, task)| self.outcomes(task as usize)) {
+        for seen in near.into_iter().flat_map(|task| self.outcomes(task as usize)) {
             if let Some(sum) = sums.get_mut(seen.expert as usize) {
                 sum.add(seen);
             }

@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, SymmetricEigen};
 
 use crate::{
     complexity::Complexity,
-    matrix::{Matrix, dot, unit},
+    matrix::{Matrix, unit},
 };
 
 /// Principal components that are kept, at most.
@@ -102,7 +102,7 @@ impl Space {
         let scores = self.scores(complexity);
         let mut raw = self.raw(vector, &scores);
         raw.iter_mut().zip(&self.mean).for_each(|(x, m)| *x -= m);
-        let coordinates: Vec<f32> = self.components.rows().map(|c| dot(c, &raw)).collect();
+        let coordinates = self.components.times(&raw);
         let features = coordinates.iter().copied().chain(scores.iter().map(|s| s * TREND_TRAIT)).collect();
         Place { coordinates, features }
     }
