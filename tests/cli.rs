@@ -100,7 +100,13 @@ fn a_plan_is_explained_without_being_run_and_without_colours_in_a_pipe() {
     let output = run(&["ask", "Count the words in \"a b c\"", "--plan-only", "--explain"]);
     let text = errors(&output);
     assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
-    assert!(text.contains("count") && text.contains("k1·D + k2·R") && !text.contains('\u{1b}'), "{text}");
+    assert!(
+        text.contains("count")
+            && text.contains("·D + 2.40·R")
+            && text.contains("what would raise it")
+            && !text.contains('\u{1b}'),
+        "{text}"
+    );
 }
 
 #[test]
@@ -215,7 +221,7 @@ fn a_session_keeps_the_conversation() {
     let output = qsef(&["chat"]).write_stdin(lines).output().unwrap();
     let (answers, notes) = (String::from_utf8(output.stdout.clone()).unwrap(), errors(&output));
     assert!(output.status.success() && answers.contains("36 km") && answers.contains("22.369363 miles"), "{output:?}");
-    assert!(notes.contains("/budget") && notes.contains("there is no /nope") && notes.contains("k1·D"), "{notes}");
+    assert!(notes.contains("/budget") && notes.contains("there is no /nope") && notes.contains("·D + "), "{notes}");
     for part in ["/rate 0.8", "recorded 1 for 1 calculate of", "recorded 0.25 for 1 calculate of"] {
         assert!(notes.contains(part), "{part}: {notes}");
     }
@@ -447,7 +453,7 @@ fn routing_and_intents_are_evaluated_as_one_document() {
     let maths = |i: usize| format!("What is {} plus {}?", 3 * i, i + 7);
     let cities = |i: usize| format!("Tell me the capital of country number {i}");
     let route = |i: usize| match i % 2 {
-        0 => json!({"query": maths(i), "scores": {"sums": 1.0, "places": 0.0}}),
+        0 => json!({"query": maths(i), "scores": {"sums": 1.0, "places": 0.2}}),
         _ => json!({"query": cities(i), "scores": {"sums": 0.0, "places": 1.0}}),
     };
     let (train, test) = (write("train", (0..60).map(route).collect()), write("test", (100..120).map(route).collect()));
@@ -456,7 +462,8 @@ fn routing_and_intents_are_evaluated_as_one_document() {
         let policies = report["policies"].as_array().unwrap();
         policies.iter().find(|p| p["name"] == name).unwrap()["quality"].as_f64().unwrap()
     };
-    assert_eq!((quality("random"), quality("oracle"), quality("qsef")), (0.5, 1.0, 1.0));
+    assert_eq!((quality("oracle"), quality("qsef")), (1.0, 1.0));
+    assert!((quality("random") - 0.55).abs() < 1e-9);
     assert!(report["qsef"]["apgr"].as_f64().unwrap() > 0.5 && report["n"] == 20);
 
     let intent = |i: usize, split: &str| match i % 2 {

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::ledger::HistoryRow;
 
-/// Below this efficiency no expert fits, and the fallback does the subtask.
+/// Below this efficiency, by the priors of the score, no expert fits, and the fallback does the subtask.
 const LEAST_TE: f64 = 0.10;
 
 /// Tokens that one subtask is taken to need when its cost is estimated before it runs.
@@ -58,6 +58,8 @@ pub struct Registry {
     experts: Vec<AnyExpert>,
     embedder: AnyEmbedder,
     scorer: Scorer,
+    /// The least efficiency of an expert that fits.
+    least_te: f64,
     fallback: Option<String>,
 }
 
@@ -67,8 +69,13 @@ impl Registry {
     /// # Errors
     /// [`Error::Input`] for no experts, two of one id, or an unknown fallback; otherwise the embedder's own.
     pub async fn new(embedder: AnyEmbedder, experts: Vec<AnyExpert>, fallback: Option<&str>) -> Result<Self> {
-        let mut registry =
-            Self { experts: Vec::new(), embedder, scorer: Scorer::new(Weights::default()), fallback: None };
+        let mut registry = Self {
+            experts: Vec::new(),
+            embedder,
+            scorer: Scorer::new(Weights::default()),
+            least_te: LEAST_TE,
+            fallback: None,
+        };
         for expert in experts {
             registry.add(expert).await?;
         }
@@ -148,9 +155,11 @@ impl Registry {
                 seconds: row.latency_ms.map(|ms| ms as f64 / 1e3),
                 ..Outcome::new(&row.expert, row.score)
             };
-            Some(Example { task: Task::new(&row.task), vectors: vec![vector], outcomes: vec![outcome] })
+            // Its other texts are near enough to the task for the ledger not to keep their vectors.
+            Some(Example { task: Task::new(&row.task), vectors: vec![vector; Task::TEXTS], outcomes: vec![outcome] })
         });
-        self.scorer.remember(&examples.collect::<Vec<_>>());
+        let factor = self.scorer.remember(&examples.collect::<Vec<_>>());
+        self.least_te = LEAST_TE.powf(factor);
     }
 
     /// Gives each subtask to an expert: those that together have the highest efficiency for their price, within the budget for
@@ -222,7 +231,7 @@ impl Registry {
     /// those that do not fit, too, and the cheapest.
     fn candidates<'a>(&self, scores: &'a [Score], all: bool) -> Vec<&'a Score> {
         let fallback = self.fallback.as_ref().and_then(|f| scores.iter().find(|s| s.expert == *f));
-        let fits = scores.first().is_some_and(|best| best.te >= LEAST_TE);
+        let fits = scores.first().is_some_and(|best| best.te >= self.least_te);
         let usd = |score: &Score| self.offer(score).usd;
         let cheapest = scores.iter().min_by(|a, b| usd(a).total_cmp(&usd(b))).filter(|_| all);
         match fallback {
@@ -241,7 +250,7 @@ impl Registry {
 
     fn why(&self, chosen: &Score, scores: &[Score]) -> String {
         match scores.first() {
-            Some(best) if best.expert != chosen.expert && best.te < LEAST_TE => {
+            Some(best) if best.expert != chosen.expert && best.te < self.least_te => {
                 format!("no expert fits: the best, {}, has only TE {:.2}", best.expert, best.te)
             }
             Some(best) if best.expert != chosen.expert => {

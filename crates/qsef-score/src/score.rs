@@ -43,6 +43,9 @@ pub struct Score {
     pub seconds: Option<f64>,
 }
 
+/// Fewer outcomes than this say little of an expert.
+const FEW: u32 = 5;
+
 /// What is known of an expert besides its terms.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Known {
@@ -51,14 +54,17 @@ pub(crate) struct Known {
 }
 
 impl Score {
-    /// Puts the parts of a score together. `coefficients` are those in force for this expert.
-    pub(crate) fn new(expert: &str, values: &Values, coefficients: &Values, known: Known) -> Self {
-        let mean = |parts: &[Part]| {
+    /// Puts the parts of a score together. `coefficients` are those in force for this expert; a part of the formula to which
+    /// they give no weight is shown with the weights of `profile`.
+    pub(crate) fn new(expert: &str, values: &Values, coefficients: &Values, profile: &Values, known: Known) -> Self {
+        let mean_by = |weights: &Values, parts: &[Part]| {
             let terms = || Term::ALL.into_iter().filter(|t| parts.contains(&t.part()));
-            let weight: f64 = terms().map(|t| coefficients.get(t)).sum();
-            let sum: f64 = terms().map(|t| coefficients.get(t) * values.get(t)).sum();
-            if weight > 0.0 { sum / weight } else { 0.0 }
+            let weight: f64 = terms().map(|t| weights.get(t)).sum();
+            let sum: f64 = terms().map(|t| weights.get(t) * values.get(t)).sum();
+            (weight > 0.0).then(|| sum / weight)
         };
+        let mean =
+            |parts: &[Part]| mean_by(coefficients, parts).or_else(|| mean_by(profile, parts)).unwrap_or_default();
         let (k1, k2) = Weights::k(coefficients);
         let share = |term| Share { term, value: values.get(term), weight: coefficients.get(term) };
         Self {
@@ -108,6 +114,7 @@ impl Score {
             Term::Size => "the task is complex for a model of this size: simplify it, or take a larger model",
             Term::Latency => "it takes long for such tasks",
             Term::Coverage => "it has done few such tasks: rate its answers",
+            Term::Neighbours if self.seen < FEW => "it has done few such tasks: rate its answers",
             Term::Neighbours => "it did badly at the most similar tasks: train it on them, or take another",
             Term::Trend => "it does badly at tasks of this kind: train it on them, or take another",
             Term::Lexical => "its profile lacks the task's words: add an example that has them",

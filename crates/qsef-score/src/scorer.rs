@@ -306,6 +306,20 @@ impl Scorer {
         ])
     }
 
+    /// The terms of the profile that there is nothing to tell of, and that have others' values.
+    fn missing(&self, reading: &Reading<'_>, place: usize) -> Vec<Term> {
+        let Some(entry) = self.entries.get(place) else { return Vec::new() };
+        let no_examples = entry.examples.is_empty();
+        let no_concepts = reading.concepts.is_empty() || entry.concepts.is_empty();
+        let missing = [
+            (Term::Examples, no_examples),
+            (Term::Centre, no_examples || self.spread.is_none()),
+            (Term::Graph, no_concepts),
+            (Term::Concepts, no_concepts),
+        ];
+        missing.into_iter().filter(|(_, missing)| *missing).map(|(term, _)| term).collect()
+    }
+
     /// All terms of one expert.
     pub(crate) fn scored<'a>(&'a self, reading: &'a Reading<'_>, place: usize) -> Option<Scored<'a>> {
         let entry = self.entries.get(place)?;
@@ -369,7 +383,10 @@ impl Scorer {
             .into_iter()
             .filter_map(|place| {
                 let Scored { values, coefficients, known } = self.scored(&reading, place)?;
-                Some(Score::new(self.id(place)?, &values, coefficients, known))
+                let missing = self.missing(&reading, place);
+                let [coefficients, profile] =
+                    [coefficients, &self.weights.profile].map(|c| c.without_missing(&missing));
+                Some(Score::new(self.id(place)?, &values, &coefficients, &profile, known))
             })
             .collect();
         scores.sort_by(|a, b| b.te.total_cmp(&a.te).then_with(|| a.expert.cmp(&b.expert)));

@@ -133,6 +133,31 @@ impl Values {
         self.0.iter().zip(&other.0).map(|(a, b)| a * b).sum()
     }
 
+    /// Coefficients where some terms are missing and have the mean of others' values: the weight goes to those others, which
+    /// changes no sum. A missing distance leaves it to the distances that are there, missing concepts to the words.
+    pub(crate) fn without_missing(mut self, missing: &[Term]) -> Self {
+        let there = |t: &Term| t.part() == Part::Distance && !missing.contains(t);
+        let heirs = Term::ALL.into_iter().filter(there).count().max(1) as f64;
+        for &term in missing {
+            let weight = self.get(term);
+            self.set(term, 0.0);
+            match term.part() {
+                Part::Distance => {
+                    for heir in Term::ALL.into_iter().filter(there) {
+                        self.set(heir, self.get(heir) + weight / heirs);
+                    }
+                }
+                _ => self.set(Term::Lexical, self.get(Term::Lexical) + weight),
+            }
+        }
+        self
+    }
+
+    /// Every value times a factor.
+    pub fn scaled(&self, factor: f64) -> Self {
+        Self(self.0.map(|x| x * factor))
+    }
+
     /// The sum over the terms of a part.
     pub fn sum(&self, part: Part) -> f64 {
         Term::ALL.into_iter().filter(|t| t.part() == part).map(|t| self.get(t)).sum()

@@ -38,6 +38,7 @@ fn score(data: f64, load: f64, others: [f64; 6]) -> Score {
         k2: 2.4,
         terms,
         seen: 0,
+        seconds: None,
     }
 }
 
