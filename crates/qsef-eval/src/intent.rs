@@ -136,7 +136,6 @@ pub async fn evaluate(
         .flat_map(|(label, (_, rows))| rows.iter().step_by(HELD_OUT).map(move |(_, read)| (*label, *read)));
     let examples: Vec<Example> = held_out.map(|(label, read)| example(&scorer, label, read)).collect();
     scorer.learn(&examples, &LearnOptions { history: false, ..LearnOptions::default() })?;
-    eprintln!("W {}", serde_json::to_string(scorer.weights()).unwrap_or_default());
     let scorer = build(&|_| true, *scorer.weights());
 
     let judge = |what: &str, rows: &[Row], read: &[Read], progress: &mut dyn FnMut(&str, usize, usize)| {

@@ -19,8 +19,10 @@ use serde::Serialize;
 use crate::embed::{Read, embed};
 
 /// What a decision gives up in probability of success for the price of the dearest expert, in the policies `qsef-λ`.
-const LAMBDAS: [f64; 18] =
-    [0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5];
+const LAMBDAS: [f64; 22] = [
+    0.0025, 0.005, 0.0075, 0.01, 0.0125, 0.015, 0.0175, 0.02, 0.0225, 0.025, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.13,
+    0.16, 0.2, 0.25, 0.35, 0.5,
+];
 
 /// The same of the agent's own choice, for the policy `qsef-cold`: profiles alone tell little, and the price is known.
 const COLD_LAMBDA: f64 = 0.05;
