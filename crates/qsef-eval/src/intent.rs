@@ -110,22 +110,22 @@ pub async fn evaluate(
     let validation =
         embed(embedder, validation.iter().map(String::as_str), "validation requests", &mut progress).await?;
     let test = embed(embedder, test.iter().map(String::as_str), "test requests", &mut progress).await?;
-    let mut profiles: BTreeMap<&str, (Vec<Vec<f32>>, Vec<(&Row, &Read)>)> = BTreeMap::new();
+    let mut profiles: BTreeMap<&str, Intent<'_>> = BTreeMap::new();
     for (row, read) in set.train.iter().zip(&train) {
-        profiles.entry(&row.label).or_default().1.push((row, read));
+        profiles.entry(&row.label).or_default().rows.push((row, read));
     }
-    for (label, (anchors, _)) in &mut profiles {
-        *anchors = embedder.embed(anchor_texts(&profile(label))).await?;
+    for (label, intent) in &mut profiles {
+        intent.anchors = embedder.embed(anchor_texts(&profile(label))).await?;
     }
 
     progress("learning", 0, 0);
     let build = |kept: &dyn Fn(usize) -> bool, weights: Weights| {
         let mut scorer = Scorer::new(weights);
-        for (label, (anchors, rows)) in &profiles {
-            let rows = || rows.iter().enumerate().filter(|(i, _)| kept(*i)).map(|(_, row)| row);
+        for (label, intent) in &profiles {
+            let rows = || intent.rows.iter().enumerate().filter(|(i, _)| kept(*i)).map(|(_, row)| row);
             let examples = rows().map(|(row, _)| row.text.clone());
             let vectors = rows().filter_map(|(_, read)| read.vectors.first().cloned());
-            scorer.add(&profile(label).examples(examples), anchors.iter().cloned().chain(vectors).collect());
+            scorer.add(&profile(label).examples(examples), intent.anchors.iter().cloned().chain(vectors).collect());
         }
         scorer.learn_spread();
         scorer
@@ -133,7 +133,7 @@ pub async fn evaluate(
     let mut scorer = build(&|i| i % HELD_OUT != 0, Weights::default());
     let held_out = profiles
         .iter()
-        .flat_map(|(label, (_, rows))| rows.iter().step_by(HELD_OUT).map(move |(_, read)| (*label, *read)));
+        .flat_map(|(label, intent)| intent.rows.iter().step_by(HELD_OUT).map(move |(_, read)| (*label, *read)));
     let examples: Vec<Example> = held_out.map(|(label, read)| example(&scorer, label, read)).collect();
     scorer.learn(&examples, &LearnOptions { history: false, ..LearnOptions::default() })?;
     let scorer = build(&|_| true, *scorer.weights());
@@ -190,6 +190,13 @@ fn example(scorer: &Scorer, label: &str, read: &Read) -> Example {
     let mut outcomes = vec![Outcome::new(label, 1.0)];
     outcomes.extend(rivals.map(|id| Outcome::new(id, 0.0)));
     Example { task: read.task.clone(), vectors: read.vectors.clone(), outcomes }
+}
+
+/// An intent: the vectors of its name, and its training requests.
+#[derive(Default)]
+struct Intent<'a> {
+    anchors: Vec<Vec<f32>>,
+    rows: Vec<(&'a Row, &'a Read)>,
 }
 
 /// What the scorer says of a request.

@@ -1,5 +1,7 @@
 //! Routing and intents on small data, and what is said of bad data.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are test code
+
 use std::path::PathBuf;
 
 use qsef_core::{AnyEmbedder, test_util::LetterEmbedder};

@@ -1,5 +1,7 @@
 //! The score as an application sees it.
 
+#![allow(clippy::indexing_slicing)] // helpers of tests are test code
+
 use proptest::prelude::*;
 use qsef_core::ExpertProfile;
 use qsef_score::{Example, LearnOptions, Outcome, Score, Scorer, Task, Weights, anchor_texts, transmission_efficiency};

@@ -1,7 +1,7 @@
 //! Two experts, one strong and one weak: how much of the gap between them a policy recovers, by the share of requests that
 //! the strong one gets (RouteLLM).
 
-use super::policies::Choices;
+use super::policies::{Choices, Duel};
 
 /// Share of the gap recovered when the strong expert gets the first 0, 1, 2 … of the requests, by falling advantage.
 pub(super) struct Frontier(Vec<f64>);
@@ -9,7 +9,7 @@ pub(super) struct Frontier(Vec<f64>);
 impl Frontier {
     /// None unless there are two experts whose qualities differ.
     pub fn of(choices: &Choices<'_>, predicted: &[Vec<f64>]) -> Option<Self> {
-        let (strong, weak, scores) = choices.duel()?;
+        let Duel { strong, weak, scores } = choices.duel()?;
         let advantage = |te: &Vec<f64>| Some(te.get(strong)? - te.get(weak)?);
         let advantages: Option<Vec<f64>> = predicted.iter().map(advantage).collect();
         Self::new(advantages?, &scores)

@@ -164,14 +164,21 @@ impl<'a> Choices<'a> {
         self.pairs(&vec![self.means.clone(); self.set.test.len()])
     }
 
-    /// Where there are two experts: the better in training, the other, and both scores of each test row that has them.
-    pub fn duel(&self) -> Option<(usize, usize, Vec<(f64, f64)>)> {
+    /// Where there are two experts, and every test row has scores of both.
+    pub fn duel(&self) -> Option<Duel> {
         let [a, b] = self.means[..] else { return None };
         let (strong, weak) = if a >= b { (0, 1) } else { (1, 0) };
         let of = |row: &Row, place: usize| self.offers(row).find(|o| o.0 == place).map(|o| o.2);
-        let rows: Option<Vec<_>> = self.set.test.iter().map(|r| Some((of(r, strong)?, of(r, weak)?))).collect();
-        Some((strong, weak, rows?))
+        let scores: Option<Vec<_>> = self.set.test.iter().map(|r| Some((of(r, strong)?, of(r, weak)?))).collect();
+        Some(Duel { strong, weak, scores: scores? })
     }
+}
+
+/// Two experts: the better in training, the other, and the scores of both at each test row.
+pub(super) struct Duel {
+    pub strong: usize,
+    pub weak: usize,
+    pub scores: Vec<(f64, f64)>,
 }
 
 /// Mean score of each expert over rows; `missing` where it has none.
