@@ -1,6 +1,8 @@
 //! `cargo bench -p qsef-score --bench decide`: the time of a decision, without the embedding. Reading a short request, and
 //! ranking 10 to 10,000 experts for it, without a history and with one of 1,000 tasks.
 
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "as in a test, a failure is to be loud")]
+
 use std::{cell::LazyCell, hint::black_box, time::Duration};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

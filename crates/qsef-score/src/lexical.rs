@@ -3,6 +3,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use qsef_core::ExpertProfile;
+
+use crate::task::anchor_texts;
+
 /// Saturation of a term's frequency: BM25's usual value.
 const K1: f64 = 1.2;
 
@@ -99,6 +103,14 @@ impl Lexicon {
         }
         shares
     }
+}
+
+/// What a profile says, as far as its words count. A term that several lines have counts for each.
+pub(crate) fn profile_text(profile: &ExpertProfile) -> String {
+    let mut text = anchor_texts(profile).join("\n");
+    // Serialised, the names and descriptions of its arguments keep their words.
+    text.extend(profile.parameters.iter().map(|p| format!("\n{p}")));
+    text
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::{
     distance::{Concept, GraphWeights, Metric, SemanticGraph, Spread, graph_coverage, graph_distance},
     history::{Estimate, History, Similar},
     index::Index,
-    lexical::Lexicon,
+    lexical::{Lexicon, profile_text},
     matrix::{Matrix, Rows, dot, largest, unit},
     score::{Score, efficiency},
     task::Task,
@@ -165,7 +165,7 @@ impl Scorer {
         let examples = start..self.examples.len();
         self.profiles.push(description.iter().zip(&name).map(|(a, b)| (a + b) / 2.0));
         self.centres.push(self.centre(&examples));
-        let text = lexical_text(profile);
+        let text = profile_text(profile);
         self.lexicon.add(text.lines().flat_map(terms));
         self.phrases.add(text.lines().flat_map(pairs));
         let concepts = self.graph.as_ref().map(|(g, _)| g.concepts(&text)).unwrap_or_default();
@@ -394,12 +394,4 @@ fn mean_of_nearest(examples: &Rows<'_>, query: &[f32]) -> f32 {
     let mut products = examples.times(query);
     products.select_nth_unstable_by(wanted - 1, |a, b| b.total_cmp(a));
     products.iter().take(wanted).sum::<f32>() / wanted as f32
-}
-
-/// What a profile says, as far as its words count. A term that several lines have counts for each.
-fn lexical_text(profile: &ExpertProfile) -> String {
-    let mut text = crate::anchor_texts(profile).join("\n");
-    // Serialised, the names and descriptions of its arguments keep their words.
-    text.extend(profile.parameters.iter().map(|p| format!("\n{p}")));
-    text
 }

@@ -134,7 +134,7 @@ impl History {
         }
         let trend = Trend::learn(&observations, space.features());
         let directions = trend.directions();
-        let mut neighbours = Neighbours::new(space.coordinates() + directions.len());
+        let mut neighbours = Neighbours::new((space.coordinates() + directions.len()).next_multiple_of(8));
         for (place, outcomes) in placed {
             neighbours.add(&whereabouts(&place, &directions), outcomes);
         }
@@ -163,8 +163,11 @@ impl History {
 /// Where a task lies for its neighbours: what it is about and how complex it is, with what experts' success depends on
 /// counting more.
 fn whereabouts(place: &Place, directions: &Matrix) -> Vec<f32> {
-    let along = directions.times(&place.features);
-    place.coordinates.iter().copied().chain(along).collect()
+    let mut all = place.coordinates.clone();
+    all.extend(directions.times(&place.features));
+    // Nothing is left over where products are taken eight values at a time.
+    all.resize(all.len().next_multiple_of(8), 0.0);
+    all
 }
 
 impl Similar<'_> {
