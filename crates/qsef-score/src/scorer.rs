@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Candidates that are scored in full where there are too many experts to score all.
-const CANDIDATES: usize = 64;
+const CANDIDATES: usize = 48;
 
 /// How much of the lexical coverage the whole task decides; its head decides the rest.
 const WHOLE: f64 = 0.6;

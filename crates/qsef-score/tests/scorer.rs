@@ -10,7 +10,9 @@ use qsef_score::{Example, LearnOptions, Outcome, Score, Scorer, Task, Weights, a
 fn embed(text: &str) -> Vec<f32> {
     let mut counts = vec![0.1f32; 26];
     for c in text.bytes().filter(u8::is_ascii_alphabetic) {
-        counts[usize::from(c.to_ascii_lowercase() - b'a')] += 1.0;
+        if let Some(count) = counts.get_mut(usize::from(c.to_ascii_lowercase() - b'a')) {
+            *count += 1.0;
+        }
     }
     counts
 }
