@@ -1,10 +1,14 @@
 //! The score as an application sees it.
 
-#![allow(clippy::indexing_slicing)] // helpers of tests are test code
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use qsef_core::ExpertProfile;
-use qsef_score::{Example, LearnOptions, Outcome, Score, Scorer, Task, Weights, anchor_texts, transmission_efficiency};
+use qsef_score::{
+    Example, LearnOptions, Outcome, Score, Scorer, Task, Term, Weights, anchor_texts,
+    distance::{Concept, GraphWeights, SemanticGraph},
+    transmission_efficiency,
+};
 
 /// A vector of letter counts: texts with the same letters are near.
 fn embed(text: &str) -> Vec<f32> {
@@ -259,4 +263,46 @@ fn one_without_vectors_may_come_first() {
     }
     let scores = score(&scorer, "zz zz zz");
     assert_eq!((scores.len(), scores[0].expert.as_str()), (3, "zzz"));
+}
+
+/// Two families: cats and dogs are animals, oaks and firs are trees.
+struct Families;
+
+impl SemanticGraph for Families {
+    fn concepts(&self, text: &str) -> Vec<Concept> {
+        (0..).zip(["cat", "dog", "oak", "fir"]).filter(|(_, word)| text.contains(word)).map(|(i, _)| i).collect()
+    }
+    fn path_length(&self, a: Concept, b: Concept) -> Option<u32> {
+        (a / 2 == b / 2).then_some(2)
+    }
+    fn ancestor_depths(&self, a: Concept, b: Concept) -> Option<(u32, u32, u32)> {
+        Some(if a / 2 == b / 2 { (2, 3, 3) } else { (1, 3, 3) })
+    }
+    fn embedding_distance(&self, _: Concept, _: Concept) -> Option<f64> {
+        None
+    }
+}
+
+#[test]
+fn a_semantic_graph_brings_what_is_related_nearer() {
+    let profiles = [ExpertProfile::new("a", "about a dog"), ExpertProfile::new("b", "about a fir")];
+    let te = |scorer: &Scorer, text: &str| {
+        score(scorer, text).into_iter().map(|s| (s.expert.clone(), s)).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let mut graph = Scorer::new(Weights::default()).with_graph(Arc::new(Families), GraphWeights::default());
+    for profile in &profiles {
+        graph.add(profile, anchor_texts(profile).iter().map(|t| embed(t)).collect());
+    }
+    let (with, without) = (te(&graph, "feed the cat"), te(&scorer(&profiles), "feed the cat"));
+    let of = |s: &Score, term: Term| s.terms.iter().find(|t| t.term == term).map(|t| t.value);
+    // Path 2 of 3, ancestor 1 − 2·2/6: the mean of 2/3 and 1/3.
+    assert!((of(&with["a"], Term::Graph).unwrap() - 0.5).abs() < 1e-9);
+    assert!((of(&with["b"], Term::Graph).unwrap() - 2.0 / 3.0).abs() < 1e-9);
+    assert_eq!(of(&with["a"], Term::Concepts), Some(1.0));
+    assert_eq!(of(&te(&graph, "walk the dog")["a"], Term::Concepts), Some(0.0));
+    // Without a graph, or where the task names no concept, the other distances have its weight.
+    for scores in [&without, &te(&graph, "hello")] {
+        assert_eq!(of(&scores["a"], Term::Graph), None);
+        assert!((scores["a"].k1 - 3.0).abs() < 1e-9 && (scores["a"].k2 - 2.4).abs() < 1e-9);
+    }
 }
