@@ -196,18 +196,16 @@ impl Registry {
         }
         let chosen = chosen?;
         let rows = plan.subtasks.iter().zip(chosen).zip(&scores).zip(vectors.chunks(Task::TEXTS));
-        rows.map(|(((subtask, chosen), scores), vectors)| {
-            Ok(Assignment {
-                id: subtask.id,
-                expert: chosen.expert.clone(),
-                te: chosen.te,
-                why: self.why(chosen, scores),
-                expected_usd: self.offer(chosen).usd,
-                scores: scores.clone(),
-                vector: vectors.first().cloned(),
-            })
-        })
-        .collect()
+        let assignments = rows.map(|(((subtask, chosen), scores), vectors)| Assignment {
+            id: subtask.id,
+            expert: chosen.expert.clone(),
+            te: chosen.te,
+            why: self.why(chosen, scores),
+            expected_usd: self.offer(chosen).usd,
+            scores: scores.clone(),
+            vector: vectors.first().cloned(),
+        });
+        Ok(assignments.collect())
     }
 
     /// The score of the expert that each subtask goes to.

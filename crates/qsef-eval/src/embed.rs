@@ -30,3 +30,9 @@ pub(crate) async fn embed(
     progress(what, total, total);
     Ok(read)
 }
+
+/// The middle one of some measurements; 0 of none.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}

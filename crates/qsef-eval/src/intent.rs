@@ -10,7 +10,7 @@ use qsef_score::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    embed::{Read, embed},
+    embed::{Read, embed, median},
     read_jsonl,
 };
 
@@ -104,12 +104,10 @@ pub async fn evaluate(
     embedder: &AnyEmbedder,
     mut progress: impl FnMut(&str, usize, usize),
 ) -> Result<Report> {
-    let texts = |rows: &[Row]| rows.iter().map(|r| r.text.clone()).collect::<Vec<_>>();
-    let (train, validation, test) = (texts(&set.train), texts(&set.validation), texts(&set.test));
-    let train = embed(embedder, train.iter().map(String::as_str), "training requests", &mut progress).await?;
+    let train = embed(embedder, set.train.iter().map(|r| r.text.as_str()), "training requests", &mut progress).await?;
     let validation =
-        embed(embedder, validation.iter().map(String::as_str), "validation requests", &mut progress).await?;
-    let test = embed(embedder, test.iter().map(String::as_str), "test requests", &mut progress).await?;
+        embed(embedder, set.validation.iter().map(|r| r.text.as_str()), "validation requests", &mut progress).await?;
+    let test = embed(embedder, set.test.iter().map(|r| r.text.as_str()), "test requests", &mut progress).await?;
     let mut profiles: BTreeMap<&str, Intent<'_>> = BTreeMap::new();
     for (row, read) in set.train.iter().zip(&train) {
         profiles.entry(&row.label).or_default().rows.push((row, read));
@@ -239,11 +237,6 @@ fn auroc(judged: &[Judged]) -> Option<f64> {
         inside += here;
     }
     (below > 0.0 && inside > 0.0).then(|| wins / (below * inside))
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
 #[cfg(test)]

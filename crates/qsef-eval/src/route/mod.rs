@@ -16,7 +16,7 @@ use qsef_score::{
 };
 use serde::Serialize;
 
-use crate::embed::{Read, embed};
+use crate::embed::{Read, embed, median};
 
 /// What a decision gives up in probability of success for the price of the dearest expert, in the policies `qsef-λ`.
 const LAMBDAS: [f64; 22] = [
@@ -221,18 +221,12 @@ fn predictions(scorer: &Scorer, test: &[Read], choices: &Choices<'_>) -> Vec<Vec
 
 /// Median time of a decision, in microseconds.
 fn decision_us(scorer: &Scorer, set: &RouteSet, test: &[Read]) -> f64 {
-    let mut times: Vec<f64> = set
-        .test
-        .iter()
-        .zip(test)
-        .map(|(row, read)| {
-            let began = Instant::now();
-            let task = Task::new(&row.query);
-            let ranked = scorer.rank(&task, &read.vectors);
-            std::hint::black_box(ranked.first());
-            began.elapsed().as_secs_f64() * 1e6
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    times.get(times.len() / 2).copied().unwrap_or_default()
+    let times = set.test.iter().zip(test).map(|(row, read)| {
+        let began = Instant::now();
+        let task = Task::new(&row.query);
+        let ranked = scorer.rank(&task, &read.vectors);
+        std::hint::black_box(ranked.first());
+        began.elapsed().as_secs_f64() * 1e6
+    });
+    median(times.collect())
 }

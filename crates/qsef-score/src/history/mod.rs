@@ -77,17 +77,45 @@ impl Map {
     }
 }
 
+/// The experts that outcomes name, by number, with the sums over all outcomes of each.
+#[derive(Debug, Clone, Default)]
+struct Experts {
+    numbers: HashMap<String, usize>,
+    totals: Vec<Sums>,
+}
+
+impl Experts {
+    /// A task's outcomes, as far as they can be used.
+    fn read(&mut self, task: &Past<'_>) -> Vec<Seen> {
+        let mut outcomes = Vec::with_capacity(task.outcomes.len());
+        for outcome in task.outcomes {
+            let next = self.numbers.len();
+            let number = *self.numbers.entry(outcome.expert.clone()).or_insert(next);
+            self.totals.resize(self.numbers.len(), Sums::default());
+            if let (Some(seen), Some(total)) = (outcome.seen(number), self.totals.get_mut(number)) {
+                total.add(&seen);
+                outcomes.push(seen);
+            }
+        }
+        outcomes
+    }
+}
+
+/// What is learned where the outcomes of all experts are known.
+#[derive(Debug, Clone)]
+struct Fitted {
+    space: Space,
+    trend: Trend,
+    directions: Matrix,
+}
+
 /// The outcomes of past tasks.
 #[derive(Debug, Clone)]
 pub(crate) struct History {
-    space: Space,
-    numbers: HashMap<String, usize>,
-    totals: Vec<Sums>,
+    experts: Experts,
     neighbours: Neighbours,
-    trend: Trend,
-    directions: Matrix,
-    /// Whether the outcomes are only those of experts that were chosen.
-    ledger: bool,
+    /// None where the outcomes are only those of experts that were chosen.
+    fitted: Option<Fitted>,
 }
 
 /// What the history says of one expert at one task.
@@ -114,27 +142,17 @@ impl History {
     /// Learns from tasks. Outcomes whose numbers are not finite, or that have no weight, are left out.
     pub fn learn(map: &Map, tasks: &[Past<'_>]) -> Self {
         let space = map.0.clone();
-        let mut numbers: HashMap<String, usize> = HashMap::new();
-        let mut totals: Vec<Sums> = Vec::new();
+        let mut experts = Experts::default();
         let mut placed = Vec::with_capacity(tasks.len());
         for task in tasks {
-            let mut outcomes = Vec::with_capacity(task.outcomes.len());
-            for outcome in task.outcomes {
-                let next = numbers.len();
-                let number = *numbers.entry(outcome.expert.clone()).or_insert(next);
-                totals.resize(numbers.len(), Sums::default());
-                if let (Some(seen), Some(total)) = (outcome.seen(number), totals.get_mut(number)) {
-                    total.add(&seen);
-                    outcomes.push(seen);
-                }
-            }
-            placed.push((space.place(task.vector, task.complexity), outcomes));
+            placed.push((space.place(task.vector, task.complexity), experts.read(task)));
         }
-        let mut observations: Vec<Observations> = totals.iter().map(|_| Observations::new(space.features())).collect();
+        let mut observations: Vec<Observations> =
+            experts.totals.iter().map(|_| Observations::new(space.features())).collect();
         for (place, outcomes) in &placed {
             for seen in outcomes {
                 let expert = seen.expert as usize;
-                if let (Some(total), Some(observations)) = (totals.get(expert), observations.get_mut(expert)) {
+                if let (Some(total), Some(observations)) = (experts.totals.get(expert), observations.get_mut(expert)) {
                     let mean = total.success / total.weight;
                     observations.add(&place.features, f64::from(seen.success) - mean, f64::from(seen.weight));
                 }
@@ -147,37 +165,24 @@ impl History {
             neighbours.add(&whereabouts(&place, &directions), outcomes);
         }
         neighbours.build_index();
-        Self { space, numbers, totals, neighbours, trend, directions, ledger: false }
+        Self { experts, neighbours, fitted: Some(Fitted { space, trend, directions }) }
     }
 
     /// Keeps the outcomes of a ledger: of experts that were chosen, not of all. There is no telling a trend or a mean from
     /// these, so each outcome speaks for tasks like its own only.
     pub fn of_ledger(tasks: &[Past<'_>]) -> Self {
         let dimensions = tasks.first().map_or(0, |t| t.vector.len());
-        let mut numbers: HashMap<String, usize> = HashMap::new();
-        let mut totals: Vec<Sums> = Vec::new();
+        let mut experts = Experts::default();
         let mut neighbours = Neighbours::new(dimensions);
         for task in tasks {
-            let mut outcomes = Vec::with_capacity(task.outcomes.len());
-            for outcome in task.outcomes {
-                let next = numbers.len();
-                let number = *numbers.entry(outcome.expert.clone()).or_insert(next);
-                totals.resize(numbers.len(), Sums::default());
-                if let (Some(seen), Some(total)) = (outcome.seen(number), totals.get_mut(number)) {
-                    total.add(&seen);
-                    outcomes.push(seen);
-                }
-            }
-            neighbours.add(&unit(task.vector), outcomes);
+            neighbours.add(&unit(task.vector), experts.read(task));
         }
-        let trend = Trend::learn(&[], 0);
-        let space = Space::of_vectors(dimensions);
-        Self { space, numbers, totals, neighbours, trend, directions: Matrix::new(0), ledger: true }
+        Self { experts, neighbours, fitted: None }
     }
 
     /// The number of an expert in [`Similar::estimate`]; none where nothing is known of it.
     pub fn number(&self, expert: &str) -> Option<usize> {
-        self.numbers.get(expert).copied()
+        self.experts.numbers.get(expert).copied()
     }
 
     /// How many tasks are known.
@@ -187,13 +192,15 @@ impl History {
 
     /// Looks up a task.
     pub fn similar(&self, vector: &[f32], complexity: &Complexity) -> Similar<'_> {
-        if self.ledger {
-            let sums = self.neighbours.within_reach(&unit(vector), self.numbers.len());
-            return Similar { history: self, sums, features: Vec::new() };
-        }
-        let place = self.space.place(vector, complexity);
-        let sums = self.neighbours.near(&whereabouts(&place, &self.directions), self.numbers.len());
-        Similar { history: self, sums, features: place.features }
+        let experts = self.experts.numbers.len();
+        let (sums, features) = match &self.fitted {
+            Some(Fitted { space, directions, .. }) => {
+                let place = space.place(vector, complexity);
+                (self.neighbours.near(&whereabouts(&place, directions), experts), place.features)
+            }
+            None => (self.neighbours.within_reach(&unit(vector), experts), Vec::new()),
+        };
+        Similar { history: self, sums, features }
     }
 }
 
@@ -211,18 +218,18 @@ impl Similar<'_> {
     /// What is to be expected of an expert whose profile promises `promise`, its TE without history.
     pub fn estimate(&self, expert: Option<usize>, promise: f64) -> Estimate {
         let likely = |p: f64| p.clamp(0.01, 0.999);
-        let known = expert.and_then(|e| Some((e, self.history.totals.get(e)?, self.sums.get(e)?)));
+        let known = expert.and_then(|e| Some((e, self.history.experts.totals.get(e)?, self.sums.get(e)?)));
         let Some((expert, total, near)) = known else {
             return Estimate { neighbours: likely(promise), trend: likely(promise), count: 0, seconds: None };
         };
         let seconds = [near, total].into_iter().find(|s| s.timed > 0).map(|s| s.seconds / f64::from(s.timed));
-        if self.history.ledger {
+        let Some(Fitted { trend, .. }) = &self.history.fitted else {
             let rate = likely((near.success + PROMISE_IN_LEDGER * promise) / (near.weight + PROMISE_IN_LEDGER));
             return Estimate { neighbours: rate, trend: rate, count: near.count, seconds };
-        }
+        };
         let mean = (total.success + PROMISE * promise) / (total.weight + PROMISE);
         let rate = (near.success + MEAN * mean) / (near.weight + MEAN);
-        let trend = mean + self.history.trend.above_mean(expert, &self.features);
+        let trend = mean + trend.above_mean(expert, &self.features);
         Estimate { neighbours: likely(rate), trend: likely(trend), count: near.count, seconds }
     }
 }

@@ -76,11 +76,6 @@ impl Space {
         space
     }
 
-    /// The space of the vectors themselves, without traits.
-    pub fn of_vectors(dimensions: usize) -> Self {
-        Self { traits: [(0.0, 1.0); TRAITS], mean: vec![0.0; dimensions + TRAITS], components: Matrix::new(0) }
-    }
-
     /// Standard scores of the traits, within three deviations.
     fn scores(&self, complexity: &Complexity) -> [f32; TRAITS] {
         let mut scores = [0f32; TRAITS];
