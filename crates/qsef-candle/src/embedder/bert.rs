@@ -1,10 +1,10 @@
 //! The BERT encoder, inference only.
 
-use candle_core::{D, DType, Device, Result, Tensor};
-use candle_nn::{
-    Embedding, LayerNorm, Linear, Module, VarBuilder, embedding, layer_norm, linear, ops::softmax_last_dim,
-};
+use candle_core::{D, Device, Result, Tensor};
+use candle_nn::{Embedding, LayerNorm, Module, VarBuilder, embedding, layer_norm, ops::softmax_last_dim};
 use serde::Deserialize;
+
+use super::linear::Linear;
 
 /// What is read of `config.json`.
 #[derive(Debug, Deserialize)]
@@ -20,9 +20,8 @@ pub(super) struct Config {
 }
 
 struct Layer {
-    query: Linear,
-    key: Linear,
-    value: Linear,
+    /// Query, key and value.
+    attend: Linear,
     attended: Linear,
     attention_norm: LayerNorm,
     up: Linear,
@@ -36,31 +35,49 @@ impl Layer {
         let attention = vars.pp("attention");
         let selves = attention.pp("self");
         Ok(Self {
-            query: linear(hidden, hidden, selves.pp("query"))?,
-            key: linear(hidden, hidden, selves.pp("key"))?,
-            value: linear(hidden, hidden, selves.pp("value"))?,
-            attended: linear(hidden, hidden, attention.pp("output.dense"))?,
+            attend: Linear::load(hidden, hidden, &["query", "key", "value"].map(|part| selves.pp(part)))?,
+            attended: Linear::load(hidden, hidden, &[attention.pp("output.dense")])?,
             attention_norm: layer_norm(hidden, eps, attention.pp("output.LayerNorm"))?,
-            up: linear(hidden, inner, vars.pp("intermediate.dense"))?,
-            down: linear(inner, hidden, vars.pp("output.dense"))?,
+            up: Linear::load(hidden, inner, &[vars.pp("intermediate.dense")])?,
+            down: Linear::load(inner, hidden, &[vars.pp("output.dense")])?,
             output_norm: layer_norm(hidden, eps, vars.pp("output.LayerNorm"))?,
         })
     }
 
-    /// `x`: (batch, tokens, hidden); `mask`: (batch, 1, 1, tokens), 0 for tokens and −∞ for padding.
-    fn forward(&self, x: &Tensor, mask: &Tensor, heads: usize) -> Result<Tensor> {
-        let (batch, tokens, hidden) = x.dims3()?;
-        let split = |t: Tensor| t.reshape((batch, tokens, heads, hidden / heads))?.transpose(1, 2)?.contiguous();
-        let query = split(self.query.forward(x)?)?;
-        let key = split(self.key.forward(x)?)?;
-        let value = split(self.value.forward(x)?)?;
-        let scale = ((hidden / heads) as f64).sqrt();
-        let scores = (query.matmul(&key.transpose(D::Minus1, D::Minus2)?)? / scale)?.broadcast_add(mask)?;
-        let mixed = softmax_last_dim(&scores)?.matmul(&value)?;
-        let mixed = mixed.transpose(1, 2)?.contiguous()?.reshape((batch, tokens, hidden))?;
-        let x = self.attention_norm.forward(&(x + self.attended.forward(&mixed)?)?)?;
+    /// `x`: (tokens, hidden), the tokens of all texts, one text's after the other's.
+    fn forward(&self, x: &Tensor, groups: &[Group], heads: usize) -> Result<Tensor> {
+        let all = self.attend.forward(x)?;
+        let mixed = groups.iter().map(|group| attention(&group.of(&all)?, heads)).collect::<Result<Vec<_>>>()?;
+        let x = self.attention_norm.forward(&(x + self.attended.forward(&Tensor::cat(&mixed, 0)?)?)?)?;
         let inner = self.up.forward(&x)?.gelu_erf()?;
         self.output_norm.forward(&(&x + self.down.forward(&inner)?)?)
+    }
+}
+
+/// `x`: (texts, tokens, 3 · hidden), query, key and value of texts of one length, to (texts · tokens, hidden).
+fn attention(x: &Tensor, heads: usize) -> Result<Tensor> {
+    let (texts, tokens, width) = x.dims3()?;
+    let hidden = width / 3;
+    let x = x.reshape((texts, tokens, 3, heads, hidden / heads))?;
+    let part = |i| x.narrow(2, i, 1)?.squeeze(2)?.transpose(1, 2)?.contiguous();
+    let (query, key, value) = (part(0)?, part(1)?, part(2)?);
+    let scale = ((hidden / heads) as f64).sqrt();
+    let scores = (query.matmul(&key.transpose(D::Minus1, D::Minus2)?)? / scale)?;
+    softmax_last_dim(&scores)?.matmul(&value)?.transpose(1, 2)?.reshape((texts * tokens, hidden))
+}
+
+/// Texts of one length, one after the other: what lies side by side needs no padding to be computed together.
+struct Group {
+    /// The first of their tokens among all tokens.
+    start: usize,
+    texts: usize,
+    tokens: usize,
+}
+
+impl Group {
+    /// Its rows of (tokens, width), as (texts, tokens, width).
+    fn of(&self, all: &Tensor) -> Result<Tensor> {
+        all.narrow(0, self.start, self.texts * self.tokens)?.reshape((self.texts, self.tokens, ()))
     }
 }
 
@@ -97,32 +114,28 @@ impl Bert {
         self.hidden
     }
 
-    /// One vector of unit length per row of token ids: the mean over its tokens.
-    pub fn encode<'a>(&self, rows: impl ExactSizeIterator<Item = &'a [u32]>) -> Result<Vec<Vec<f32>>> {
-        let rows: Vec<&[u32]> = rows.collect();
-        let longest = rows.iter().map(|r| r.len()).max().unwrap_or(0);
-        if longest == 0 {
-            return Ok(vec![vec![0.0; self.hidden]; rows.len()]);
+    /// One vector of unit length per row of token ids: the mean over its tokens. Rows of one length that follow each other
+    /// are computed together.
+    pub fn encode(&self, rows: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
+        let ids: Vec<u32> = rows.concat();
+        let positions: Vec<u32> = rows.iter().flat_map(|r| 0..r.len() as u32).collect();
+        let mut start = 0;
+        let mut groups = Vec::new();
+        for texts in rows.chunk_by(|a, b| a.len() == b.len()) {
+            let tokens = texts.first().map_or(0, |text| text.len());
+            groups.push(Group { start, texts: texts.len(), tokens });
+            start += texts.len() * tokens;
         }
-        let padded = |f: &dyn Fn(Option<&u32>) -> f32| -> Vec<f32> {
-            rows.iter().flat_map(|r| (0..longest).map(|i| f(r.get(i)))).collect()
-        };
-        let shape = (rows.len(), longest);
-        let ids: Vec<u32> = rows.iter().flat_map(|r| (0..longest).map(|i| r.get(i).copied().unwrap_or(0))).collect();
-        let ids = Tensor::from_vec(ids, shape, &Device::Cpu)?;
-        let present = Tensor::from_vec(padded(&|id| if id.is_some() { 1.0 } else { 0.0 }), shape, &Device::Cpu)?;
-        let mask = padded(&|id| if id.is_some() { 0.0 } else { f32::NEG_INFINITY });
-        let mask = Tensor::from_vec(mask, (rows.len(), 1, 1, longest), &Device::Cpu)?;
-        let positions = Tensor::arange(0u32, longest as u32, &Device::Cpu)?;
-
-        let x = self.words.forward(&ids)?.broadcast_add(&self.positions.forward(&positions)?)?;
+        let [ids, positions] = [ids, positions].map(|x| Tensor::new(x, &Device::Cpu));
+        let x = (self.words.forward(&ids?)? + self.positions.forward(&positions?)?)?;
         let mut x = self.norm.forward(&x.broadcast_add(&self.segment)?)?;
         for layer in &self.layers {
-            x = layer.forward(&x, &mask, self.heads)?;
+            x = layer.forward(&x, &groups, self.heads)?;
         }
         // Unit length makes the sum as good as the mean.
-        let sum = x.broadcast_mul(&present.unsqueeze(2)?)?.sum(1)?;
-        let norm = sum.sqr()?.sum_keepdim(1)?.sqrt()?;
-        sum.broadcast_div(&norm)?.to_dtype(DType::F32)?.to_vec2()
+        let sums = groups.iter().map(|group| group.of(&x)?.sum(1)).collect::<Result<Vec<_>>>()?;
+        let sums = Tensor::cat(&sums, 0)?;
+        let norm = sums.sqr()?.sum_keepdim(1)?.sqrt()?;
+        sums.broadcast_div(&norm)?.to_vec2()
     }
 }

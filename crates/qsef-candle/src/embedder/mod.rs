@@ -1,6 +1,7 @@
 //! MiniLM-class sentence embedders: a BERT encoder from safetensors, mean pooling, unit length.
 
 mod bert;
+mod linear;
 
 use std::{path::Path, sync::Arc};
 
@@ -13,7 +14,7 @@ use tokenizers::{Tokenizer, TruncationParams};
 /// The most tokens of a text that the model sees (its `sentence_bert_config.json`).
 const WINDOW: usize = 256;
 
-/// Tokens, padding included, that are encoded in one pass: enough to fill the cores, little memory.
+/// Tokens that are encoded in one pass, unless one text alone has more: enough to fill the cores, little memory.
 const BATCH_TOKENS: usize = 4096;
 
 struct Inner {
@@ -61,7 +62,7 @@ impl CandleEmbedder {
             })
             .collect();
         let mut rows: Vec<(usize, Vec<u32>)> = ids?.into_iter().enumerate().collect();
-        // Neighbours of like length waste little padding, and equal texts are encoded once.
+        // Texts of one length are computed together, and equal texts once.
         rows.sort_by(|a, b| a.1.len().cmp(&b.1.len()).then_with(|| a.1.cmp(&b.1)));
         let mut equal = Vec::new();
         rows.dedup_by(|later, first| {
@@ -71,16 +72,20 @@ impl CandleEmbedder {
             }
             same
         });
-        let mut vectors = vec![Vec::new(); texts.len()];
+        // A text without tokens has no direction.
+        let mut vectors = vec![vec![0.0; self.dimensions()]; texts.len()];
+        rows.retain(|(_, ids)| !ids.is_empty());
         let mut rest = rows.as_slice();
-        while let Some((_, first)) = rest.first() {
-            let mut count = (BATCH_TOKENS / first.len().max(1)).clamp(1, rest.len());
-            while count > 1 && rest.get(count - 1).is_some_and(|(_, ids)| ids.len() * count > BATCH_TOKENS) {
-                count -= 1;
-            }
+        while !rest.is_empty() {
+            let mut tokens = 0;
+            let fits = |(_, ids): &&(usize, Vec<u32>)| {
+                tokens += ids.len();
+                tokens <= BATCH_TOKENS
+            };
+            let count = rest.iter().take_while(fits).count().max(1);
             let (batch, after) = rest.split_at(count);
-            let encoded =
-                self.0.bert.encode(batch.iter().map(|(_, ids)| ids.as_slice())).map_err(|e| failed(e.to_string()))?;
+            let ids: Vec<&[u32]> = batch.iter().map(|(_, ids)| ids.as_slice()).collect();
+            let encoded = self.0.bert.encode(&ids).map_err(|e| failed(e.to_string()))?;
             for ((place, _), vector) in batch.iter().zip(encoded) {
                 if let Some(slot) = vectors.get_mut(*place) {
                     *slot = vector;
