@@ -19,6 +19,7 @@ mod executor;
 pub mod experts;
 mod hub;
 pub mod ledger;
+pub mod middleware;
 mod planner;
 mod prompts;
 mod registry;

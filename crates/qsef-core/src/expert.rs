@@ -2,7 +2,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cost, EventSink, Message, Modality, Payload, Result, SubtaskId};
+use crate::{Cost, EventSink, Format, Message, Modality, Payload, Result, SubtaskId};
 
 /// What running an expert changes in the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -43,6 +43,18 @@ pub struct ExpertProfile {
     /// What it takes in.
     #[serde(default = "text_only")]
     pub accepts: Vec<Modality>,
+    /// The formats in which it reads the outputs of others; what comes in another is converted. Empty: any.
+    #[serde(default)]
+    pub takes: Vec<Format>,
+    /// The format of its output, where it is always the same.
+    #[serde(default)]
+    pub gives: Option<Format>,
+    /// The types of what it needs, in words such as "movie id": another expert's output, or something that the request says.
+    #[serde(default)]
+    pub requires: Vec<String>,
+    /// The types of what its output holds, in words such as "movie id".
+    #[serde(default)]
+    pub provides: Vec<String>,
     /// What running it changes.
     #[serde(default)]
     pub effects: Effects,
@@ -64,6 +76,10 @@ impl ExpertProfile {
             params_b: None,
             parameters: None,
             accepts: text_only(),
+            takes: Vec::new(),
+            gives: None,
+            requires: Vec::new(),
+            provides: Vec::new(),
             effects: Effects::None,
         }
     }
