@@ -60,6 +60,20 @@ impl Answer {
         });
     }
 
+    /// A subtask begins again: what it wrote does not count. What of it was sent before stays, followed by a line's end.
+    pub fn restart(&self, id: SubtaskId) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_first = state.parts.first_key_value().is_some_and(|(first, _)| *first == id);
+        if let Some(part) = state.parts.get_mut(&id) {
+            part.text = String::new();
+        }
+        if is_first && state.current > 0 {
+            state.current = 0;
+            state.sent.push_str("\n\n");
+            self.sink.send(Event::Answer { text: "\n\n".into() });
+        }
+    }
+
     /// The answer so far.
     pub fn so_far(&self) -> String {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).sent.trim().to_owned()
@@ -132,5 +146,20 @@ mod tests {
         answer.end(2, None);
         assert_eq!(answer.so_far(), "**one**\n\nAa\n\n**two**\n\nB");
         assert_eq!(seen.lock().unwrap().trim(), answer.so_far());
+    }
+
+    #[test]
+    fn what_a_failed_call_wrote_is_not_in_the_way_of_the_next() {
+        let mut plan = Plan::single("one");
+        plan.subtasks.push(Subtask { id: 2, task: "two".into(), after: [].into(), uses: [].into() });
+        let answer = Answer::new(&plan, EventSink::default());
+        answer.text(1, "half of");
+        answer.text(2, "unsent");
+        answer.restart(1);
+        answer.restart(2);
+        answer.text(1, "all of it");
+        answer.end(1, None);
+        answer.end(2, Some("whole"));
+        assert_eq!(answer.so_far(), "**one**\n\nhalf of\n\nall of it\n\n**two**\n\nwhole");
     }
 }

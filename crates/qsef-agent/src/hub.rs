@@ -1,13 +1,21 @@
-use std::time::Instant;
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use qsef_core::{Budget, Cost, Error, Event, EventSink, Input, Message, Plan, Result};
+use qsef_core::{AnyExpert, Budget, Error, EventSink, ExpertCall, Input, Message, Outcome, Result, Status, SubtaskId};
+use tokio::sync::Semaphore;
 
 use crate::{
-    Assignment, Planned, Planner, Registry, RunReport,
-    executor::{self, Execution, Setting},
+    Assignment, Guard, Planned, Planner, Registry, RunReport, analyse,
     ledger::{HistoryQuery, Ledger, Recorder},
     report::SubtaskReport,
+    run::{Approval, Approver, Driver, RetryBudget, Run, Setting, Step},
 };
+
+/// Calls of experts at the same time, over all runs of a hub, unless [`Hub::with_max_calls`] says otherwise.
+const MAX_CALLS: usize = 64;
 
 /// Outcomes of the ledger that are taken into account, the newest ones.
 const RECALLED: usize = 2000;
@@ -24,12 +32,14 @@ pub struct RunOptions {
     pub history: Vec<Message>,
     /// The result before the request, for a subtask that refers to it with a word like "it".
     pub previous: Option<Input>,
+    /// Who is asked before an expert runs that needs a person's approval. Without one the run pauses there.
+    pub approver: Option<Approver>,
     /// Where to report what happens.
     pub events: EventSink,
 }
 
 /// The hub: planner and registry together.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Hub {
     planner: Planner,
     planner_model: String,
@@ -37,6 +47,15 @@ pub struct Hub {
     registry: Registry,
     /// Where runs are recorded, or why they cannot be.
     ledger: Option<std::result::Result<Ledger, String>>,
+    guards: Vec<Arc<dyn Guard>>,
+    places: Arc<Semaphore>,
+    retries: RetryBudget,
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").field("planner", &self.planner_model).field("registry", &self.registry).finish()
+    }
 }
 
 impl Hub {
@@ -44,7 +63,28 @@ impl Hub {
     pub fn new(model: qsef_core::AnyModel, registry: Registry) -> Self {
         let info = model.info();
         let (planner_model, planner_usd_per_mtok) = (info.name.clone(), info.usd_per_mtok);
-        Self { planner: Planner::new(model), planner_model, planner_usd_per_mtok, registry, ledger: None }
+        Self {
+            planner: Planner::new(model),
+            planner_model,
+            planner_usd_per_mtok,
+            registry,
+            ledger: None,
+            guards: Vec::new(),
+            places: Arc::new(Semaphore::new(MAX_CALLS)),
+            retries: RetryBudget::default(),
+        }
+    }
+
+    /// Lets a guard look at every call. Several are asked in the order in which they were added.
+    pub fn with_guard(mut self, guard: impl Guard) -> Self {
+        self.guards.push(Arc::new(guard));
+        self
+    }
+
+    /// Limits the calls of experts at the same time, over all runs of this hub and its clones; at least 1.
+    pub fn with_max_calls(mut self, calls: usize) -> Self {
+        self.places = Arc::new(Semaphore::new(calls.clamp(1, Semaphore::MAX_PERMITS)));
+        self
     }
 
     /// Records every run in a ledger: what was decided, and how it turned out. A ledger that could not be opened, or that
@@ -98,87 +138,144 @@ impl Hub {
     }
 
     /// Does a request. Dropping the future stops the work. A subtask that fails is reported in its place; so is a limit
-    /// that ends the run early.
+    /// that ends the run early. With a ledger, each step is stored before the next: see [`Hub::resume`].
     ///
     /// # Errors
     /// As [`Hub::plan`], and [`Error::Budget`] when the deadline passes before there is a plan.
     pub async fn run(&self, request: &str, options: RunOptions) -> Result<RunReport> {
         let began = Instant::now();
         let trace_id = ulid::Ulid::generate().to_string();
+        let ledger = self.ledger.as_ref().filter(|_| !options.plan_only);
+        let names = (trace_id.as_str(), request, self.registry.embedder().name());
+        let recorder = Recorder::begin(ledger, names, 0, &options.events);
         let deadline = options.budget.time.map(|t| began + t);
-        let planning = self.plan(request, &options.budget);
-        let (planned, assignments) = match deadline {
+        let setting = Setting { deadline, approver: options.approver, events: options.events };
+        let mut driver = Driver::new(self, Run::default(), setting, recorder);
+        driver
+            .step(Step::Begun {
+                request: request.to_owned(),
+                budget: options.budget,
+                history: options.history,
+                previous: options.previous,
+            })
+            .await?;
+        self.drive(driver, trace_id, began, options.plan_only).await
+    }
+
+    /// Goes on with a run that was stored: one that a crash, a limit or a failure ended, or that waits for a person, whose
+    /// answers are in `approvals`. What is done stays done; what was under way begins again, unless it changes something in
+    /// the world, which then waits for a person. A budget of time begins anew, all others hold for the whole run; those that
+    /// `options` sets replace the run's own.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is no ledger or no such run, where nothing of it is left to do, and for an answer to what
+    /// was not asked; otherwise as [`Hub::run`].
+    pub async fn resume(
+        &self,
+        trace_id: &str,
+        approvals: BTreeMap<SubtaskId, Approval>,
+        options: RunOptions,
+    ) -> Result<RunReport> {
+        let began = Instant::now();
+        let (ledger, id) = (self.ledger()?.clone(), trace_id.to_owned());
+        let stored = tokio::task::spawn_blocking(move || ledger.steps_of(&id)).await;
+        let stored = stored.map_err(|e| Error::Internal(e.to_string()))??;
+        let run = crate::run::replay(stored.into_iter().map(|(_, step)| step))?;
+        if run.steps == 0 {
+            return Err(Error::Input(format!("the trace `{trace_id}` was made by a version that stored no steps")));
+        }
+        let budget = options.budget.or(run.budget);
+        let names = (trace_id, run.request.as_str(), self.registry.embedder().name());
+        let recorder = Recorder::begin(self.ledger.as_ref(), names, run.steps, &options.events);
+        let deadline = budget.time.map(|t| began + t);
+        let setting = Setting { deadline, approver: options.approver, events: options.events };
+        let mut driver = Driver::new(self, run, setting, recorder);
+        driver.step(Step::Resumed { budget }).await?;
+        for (id, approval) in approvals {
+            if !driver.run.paused().any(|work| work.subtask.id == id) {
+                return Err(Error::Input(format!(
+                    "subtask {id} of the trace `{trace_id}` does not wait for an answer"
+                )));
+            }
+            driver.step(Step::Answered { id, approval }).await?;
+        }
+        self.drive(driver, trace_id.to_owned(), began, false).await
+    }
+
+    async fn drive(
+        &self,
+        mut driver: Driver<'_>,
+        trace_id: String,
+        began: Instant,
+        plan_only: bool,
+    ) -> Result<RunReport> {
+        let deadline = driver.deadline();
+        let planning = async {
+            driver.plan().await?;
+            driver.assign().await
+        };
+        match deadline {
             None => planning.await?,
             Some(deadline) => tokio::time::timeout_at(deadline.into(), planning)
                 .await
                 .map_err(|_| Error::Budget("the deadline passed before there was a plan".into()))??,
-        };
-        let took = began.elapsed();
-        announce(&planned.plan, &assignments, &planned.repairs, &options.events);
-        let execution = if options.plan_only {
-            let pairs = planned.plan.subtasks.iter().zip(&assignments);
-            let subtasks = pairs.map(|(s, a)| SubtaskReport::new(s, a)).collect();
-            Execution { subtasks, answer: String::new(), exhausted: None }
-        } else {
-            let run = (trace_id.as_str(), request, self.registry.embedder().name());
-            let recorder = Recorder::begin(self.ledger.as_ref(), run, &assignments, &options.events);
-            let setting = Setting {
-                deadline,
-                usd: options.budget.usd,
-                history: options.history,
-                previous: options.previous,
-                background: planned.background(),
-                events: options.events,
-                recorder,
-            };
-            let execution = executor::execute(&planned.plan, &self.registry, &assignments, &setting).await;
-            setting.recorder.end().await;
-            execution
-        };
-        Ok(self.report(trace_id, request, planned, execution, began, took))
-    }
-
-    fn report(
-        &self,
-        trace_id: String,
-        request: &str,
-        planned: Planned,
-        execution: Execution,
-        began: Instant,
-        planning: std::time::Duration,
-    ) -> RunReport {
-        let subtasks = execution.subtasks;
-        let mut total = Cost::of(planned.usage, self.planner_usd_per_mtok);
-        let mut by_model = std::collections::BTreeMap::new();
-        if planned.usage.prompt_tokens > 0 {
-            by_model.insert(self.planner_model.clone(), planned.usage);
         }
-        for subtask in &subtasks {
-            total += subtask.cost;
-            if let Some(model) = &subtask.model {
-                *by_model.entry(model.clone()).or_default() += subtask.cost.usage;
-            }
+        if !plan_only {
+            driver.drive().await?;
         }
-        RunReport {
+        let (run, answer) = driver.end().await;
+        let paused = run.paused().next().is_some();
+        let mut subtasks: Vec<SubtaskReport> = run.work.values().map(SubtaskReport::of).collect();
+        // What waits for something that failed will never run; what waits for a person may.
+        for report in subtasks.iter_mut().filter(|r| r.status == Status::Pending && !plan_only && !paused) {
+            report.status = Status::Skipped;
+        }
+        let spent = run.spent();
+        Ok(RunReport {
             trace_id,
-            request: request.to_owned(),
-            answer: execution.answer,
-            analysis: planned.analysis,
+            answer,
+            analysis: analyse(&run.request),
             subtasks,
-            repairs: planned.repairs,
-            usage: total.usage,
-            by_model,
-            cost_usd: total.usd,
+            usage: spent.usage,
+            by_model: run.by_model(),
+            cost_usd: spent.usd,
             elapsed: began.elapsed(),
-            planning,
-            exhausted: execution.exhausted,
-        }
+            planning: Duration::from_millis(run.planning_ms),
+            paused,
+            request: run.request,
+            repairs: run.repairs,
+            exhausted: run.stopped,
+        })
     }
-}
 
-fn announce(plan: &Plan, assignments: &[Assignment], repairs: &[String], events: &EventSink) {
-    events.send(Event::Planned { plan: plan.clone(), repairs: repairs.to_vec() });
-    for a in assignments {
-        events.send(Event::Assigned { id: a.id, expert: a.expert.clone(), te: a.te, why: a.why.clone() });
+    /// Calls an expert, within the hub's limits and under its guards; how long the call itself took.
+    pub(crate) async fn call(&self, expert: AnyExpert, call: ExpertCall) -> (Result<Outcome>, Duration) {
+        // It is closed nowhere.
+        let _place = self.places.acquire().await;
+        let began = Instant::now();
+        let guarded = async {
+            self.guards.iter().try_for_each(|g| g.before(expert.profile(), &call))?;
+            let outcome = expert.run(call).await?;
+            self.guards.iter().try_for_each(|g| g.after(expert.profile(), &outcome))?;
+            Ok(outcome)
+        };
+        let result = guarded.await;
+        (result, began.elapsed())
+    }
+
+    pub(crate) fn planner(&self) -> &Planner {
+        &self.planner
+    }
+
+    pub(crate) fn planner_model(&self) -> &str {
+        &self.planner_model
+    }
+
+    pub(crate) fn planner_usd_per_mtok(&self) -> f64 {
+        self.planner_usd_per_mtok
+    }
+
+    pub(crate) fn retries(&self) -> &RetryBudget {
+        &self.retries
     }
 }

@@ -15,8 +15,8 @@ macro_rules! regex {
 
 mod answer;
 pub mod config;
-mod executor;
 pub mod experts;
+mod guard;
 mod hub;
 pub mod ledger;
 pub mod middleware;
@@ -24,7 +24,9 @@ mod planner;
 mod prompts;
 mod registry;
 mod report;
+pub mod run;
 
+pub use guard::Guard;
 pub use hub::{Hub, RunOptions};
 pub use ledger::Ledger;
 pub use planner::{Analysis, Planned, Planner, analyse};

@@ -22,6 +22,12 @@ pub(crate) fn plan() -> &'static [Message] {
     MESSAGES.get_or_init(|| parse(include_str!("../../../prompts/plan.md")))
 }
 
+/// The conversation before a subtask that nobody could do.
+pub(crate) fn replan() -> &'static [Message] {
+    static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
+    MESSAGES.get_or_init(|| parse(include_str!("../../../prompts/replan.md")))
+}
+
 /// The conversation before words that are to become an expression.
 pub(crate) fn calculate() -> &'static [Message] {
     static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
@@ -56,7 +62,7 @@ mod tests {
 
     #[test]
     fn conversations_alternate_and_their_answers_are_json() {
-        for messages in [plan(), calculate()] {
+        for messages in [plan(), replan(), calculate()] {
             assert_eq!(messages[0].role, Role::System);
             for pair in messages[1..].chunks(2) {
                 assert_eq!((pair[0].role, pair[1].role), (Role::User, Role::Assistant));

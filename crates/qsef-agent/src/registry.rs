@@ -9,7 +9,11 @@ use qsef_score::{
 };
 use serde::Serialize;
 
-use crate::ledger::HistoryRow;
+use crate::{
+    ledger::HistoryRow,
+    middleware::{self, WatchLayer},
+    run::{Candidate, Choice},
+};
 
 /// Below this efficiency, by the priors of the score, no expert fits, and the fallback does the subtask.
 const LEAST_TE: f64 = 0.10;
@@ -27,9 +31,16 @@ const OFFERS: usize = 20;
 /// Newer outcomes of the ledger that halve what an older one counts: experts change.
 const HALF_LIFE: f64 = 1000.0;
 
-/// What an expert is taken to need for one subtask, in US dollars.
-pub(crate) fn expected_usd(profile: &ExpertProfile) -> f64 {
-    profile.usd_per_mtok * EXPECTED_TOKENS / 1e6
+/// How efficient an expert has to be, as a share of the chosen one's efficiency, to take over from it.
+const AS_GOOD: f64 = 0.8;
+
+/// The most experts that may take over, besides the fallback.
+const UNDERSTUDIES: usize = 2;
+
+/// What an expert is taken to need for one subtask: US dollars, and tokens, of which code takes none.
+fn expected(profile: &ExpertProfile) -> (f64, u64) {
+    let takes_tokens = profile.params_b.is_some() || profile.usd_per_mtok > 0.0;
+    (profile.usd_per_mtok * EXPECTED_TOKENS / 1e6, if takes_tokens { EXPECTED_TOKENS as u64 } else { 0 })
 }
 
 /// Who does a subtask, and why.
@@ -100,7 +111,7 @@ impl Registry {
         }
         let vectors = self.embedder.embed(anchor_texts(profile)).await?;
         self.scorer.add(profile, vectors);
-        self.experts.push(expert);
+        self.experts.push(middleware::around(expert, &WatchLayer));
         Ok(())
     }
 
@@ -239,11 +250,30 @@ impl Registry {
     }
 
     fn offer(&self, score: &Score) -> Offer {
-        let profile = self.get(&score.expert).map(AnyExpert::profile);
-        // Code takes no tokens.
-        let tokens =
-            profile.filter(|p| p.params_b.is_some() || p.usd_per_mtok > 0.0).map_or(0, |_| EXPECTED_TOKENS as u64);
-        Offer { te: score.te, usd: profile.map_or(0.0, expected_usd), tokens, seconds: score.seconds.unwrap_or(0.0) }
+        let (usd, tokens) = self.get(&score.expert).map(|e| expected(e.profile())).unwrap_or_default();
+        Offer { te: score.te, usd, tokens, seconds: score.seconds.unwrap_or(0.0) }
+    }
+
+    /// Who does a subtask, and who takes over where that expert cannot: those that are about as good, and the fallback.
+    pub(crate) fn choice(&self, assignment: &Assignment) -> Choice {
+        let candidate = |id: &str, te: f64| {
+            let profile = self.get(id)?.profile();
+            let (usd, tokens) = expected(profile);
+            Some(Candidate::new(profile, te, usd, tokens))
+        };
+        let others = || assignment.scores.iter().filter(|s| s.expert != assignment.expert);
+        let as_good = others().filter(|s| s.te >= AS_GOOD * assignment.te).take(UNDERSTUDIES);
+        let fallback = others().filter(|s| self.fallback.as_ref() == Some(&s.expert));
+        let mut candidates: Vec<Candidate> = candidate(&assignment.expert, assignment.te).into_iter().collect();
+        for score in as_good.chain(fallback) {
+            if !candidates.iter().any(|c| c.expert == score.expert) {
+                candidates.extend(candidate(&score.expert, score.te));
+            }
+        }
+        let is_candidate = |s: &Score| candidates.iter().any(|c| c.expert == s.expert);
+        let ranked = assignment.scores.iter().enumerate();
+        let scores = ranked.filter(|(rank, s)| *rank < OFFERS || is_candidate(s)).map(|(_, s)| s.clone()).collect();
+        Choice { id: assignment.id, candidates, why: assignment.why.clone(), scores }
     }
 
     fn why(&self, chosen: &Score, scores: &[Score]) -> String {

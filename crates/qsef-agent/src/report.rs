@@ -3,10 +3,10 @@ use std::{
     time::Duration,
 };
 
-use qsef_core::{Cost, Payload, Status, Subtask, SubtaskId, Usage};
+use qsef_core::{Cost, Payload, Status, SubtaskId, Usage};
 use qsef_score::Score;
 
-use crate::{Analysis, Assignment};
+use crate::{Analysis, run::Work};
 
 /// A subtask with what became of it.
 #[derive(Debug, Clone)]
@@ -42,22 +42,24 @@ pub struct SubtaskReport {
 }
 
 impl SubtaskReport {
-    pub(crate) fn new(subtask: &Subtask, assignment: &Assignment) -> Self {
+    /// What became of a subtask, as far as its run has come.
+    pub(crate) fn of(work: &Work) -> Self {
+        let expert = work.expert();
         Self {
-            id: subtask.id,
-            task: subtask.task.clone(),
-            after: subtask.after.clone(),
-            uses: subtask.uses.clone(),
-            expert: assignment.expert.clone(),
-            te: assignment.te,
-            why: assignment.why.clone(),
-            scores: assignment.scores.clone(),
-            status: Status::Pending,
-            cost: Cost::default(),
-            elapsed: Duration::ZERO,
-            model: None,
-            output: None,
-            error: None,
+            id: work.subtask.id,
+            task: work.subtask.task.clone(),
+            after: work.subtask.after.clone(),
+            uses: work.subtask.uses.clone(),
+            expert: expert.map(|e| e.expert.clone()).unwrap_or_default(),
+            te: expert.map_or(0.0, |e| e.te),
+            why: work.why.clone(),
+            scores: work.scores.clone(),
+            status: work.status,
+            cost: work.cost,
+            elapsed: Duration::from_millis(work.elapsed_ms),
+            model: work.model.clone(),
+            output: work.output.clone(),
+            error: work.error.clone(),
         }
     }
 }
@@ -89,6 +91,8 @@ pub struct RunReport {
     pub planning: Duration,
     /// The limit that ended the run early.
     pub exhausted: Option<String>,
+    /// Whether it waits for a person's word on subtasks whose status is [`Status::Paused`].
+    pub paused: bool,
 }
 
 impl RunReport {

@@ -253,7 +253,7 @@ fn files_that_are_no_ledger_are_named_and_left_alone() {
     drop(Ledger::open(&newer).unwrap());
     rusqlite::Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let refused = message(Ledger::open(&newer));
-    for part in ["newer.sqlite3", "version 99", "up to 1", "update qsef"] {
+    for part in ["newer.sqlite3", "version 99", "up to 2", "update qsef"] {
         assert!(refused.contains(part), "{part}: {refused}");
     }
     assert!(matches!(Ledger::open(dir.path()), Err(Error::Io { .. })), "a directory");

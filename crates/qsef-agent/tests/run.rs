@@ -2,63 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // helpers of tests are test code
 
+mod support;
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use qsef_agent::{
-    Hub, Ledger, Registry, RunOptions, RunReport,
+    Ledger, RunOptions, RunReport,
     ledger::{HistoryQuery, OutcomeKind, Recorded},
 };
-use qsef_core::{
-    AnyEmbedder, AnyExpert, AnyModel, Budget, Cost, Effects, Error, Event, EventSink, Expert, ExpertCall,
-    ExpertProfile, Modality, Outcome, Payload, Result, Status, Usage,
-    test_util::{LetterEmbedder, ScriptedModel},
-};
+use qsef_core::{Budget, Cost, Effects, Error, Event, EventSink, Modality, Outcome, Payload, Status, Usage};
+use support::{echo, expert, hub};
 use tokio::sync::Barrier;
-
-type Work = dyn Fn(ExpertCall) -> futures::future::BoxFuture<'static, Result<Outcome>> + Send + Sync;
-
-struct Scripted {
-    profile: ExpertProfile,
-    work: Box<Work>,
-}
-
-impl Expert for Scripted {
-    fn profile(&self) -> &ExpertProfile {
-        &self.profile
-    }
-    async fn run(&self, call: ExpertCall) -> Result<Outcome> {
-        (self.work)(call).await
-    }
-}
-
-fn expert<F>(id: &str, work: impl Fn(ExpertCall) -> F + Send + Sync + 'static) -> Scripted
-where
-    F: Future<Output = Result<Outcome>> + Send + 'static,
-{
-    let profile = ExpertProfile::new(id, format!("does {id} work"));
-    Scripted { profile, work: Box::new(move |call| Box::pin(work(call))) }
-}
-
-/// An expert that answers with its id and what it was given.
-fn echo(id: &'static str) -> Scripted {
-    expert(id, move |call| async move {
-        let inputs: Vec<String> = call.inputs.iter().map(|i| i.payload.to_text()).collect();
-        Ok(Payload::text(format!("{id}({})", inputs.join(","))).into())
-    })
-}
-
-/// A hub whose planner answers with these steps: their words, and the numbers of those they use.
-async fn hub(steps: &[(&str, &[usize])], experts: Vec<Scripted>, fallback: Option<&str>) -> (Hub, String) {
-    let rows: Vec<_> = steps.iter().map(|(task, uses)| serde_json::json!({"task": task, "uses": uses})).collect();
-    let model = AnyModel::new(ScriptedModel::answers([serde_json::json!({"steps": rows}).to_string()]));
-    let experts = experts.into_iter().map(AnyExpert::new).collect();
-    let registry = Registry::new(AnyEmbedder::new(LetterEmbedder), experts, fallback).await.unwrap();
-    let request = steps.iter().map(|(task, _)| *task).collect::<Vec<_>>().join("; ");
-    (Hub::new(model, registry), request)
-}
 
 #[tokio::test]
 async fn results_reach_the_subtasks_that_use_them() {
@@ -227,9 +184,13 @@ async fn the_ledger_has_what_was_decided_and_how_it_turned_out() {
         (2, "sing", Declined, 0.0),
         (2, "general", Finished, 1.0),
         (3, "weld", Invalid, 0.0),
+        (3, "general", Finished, 1.0),
         (4, "paint", Failed, 0.0),
+        (4, "general", Finished, 1.0),
     ];
-    let expected = expected.map(|(id, expert, kind, score)| (id, expert.to_owned(), vec![(kind, score)]));
+    let mut expected = expected.map(|(id, expert, kind, score)| (id, expert.to_owned(), vec![(kind, score)]));
+    // What was unusable was asked for once more.
+    expected[3].2.push((Invalid, 0.0));
     assert_eq!(recorded(&ledger), expected);
     let recorded = ledger.decisions_of(&report.trace_id).unwrap();
     let (count, general) = (&recorded[0], &recorded[2]);
@@ -242,7 +203,7 @@ async fn the_ledger_has_what_was_decided_and_how_it_turned_out() {
     assert_eq!(general.decision.te, report.subtasks[1].te);
     assert_eq!(general.decision.vector, recorded[1].decision.vector);
     assert!(recorded[1].outcomes[0].note.as_ref().unwrap().contains("no voice"));
-    assert_eq!(ledger.history(&HistoryQuery::new("letters")).unwrap().len(), 5);
+    assert_eq!(ledger.history(&HistoryQuery::new("letters")).unwrap().len(), 7);
 }
 
 #[tokio::test]

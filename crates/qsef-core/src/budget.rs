@@ -12,8 +12,23 @@ pub struct Budget {
     pub usd: Option<f64>,
     /// Tokens, prompts and answers together.
     pub tokens: Option<u64>,
-    /// Time from the start of the run.
+    /// Calls of experts and models.
+    #[serde(default)]
+    pub calls: Option<u64>,
+    /// Time from the start of the run, or from where it was resumed.
     pub time: Option<Duration>,
+}
+
+impl Budget {
+    /// This budget, with the other's limits where it has none.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            usd: self.usd.or(other.usd),
+            tokens: self.tokens.or(other.tokens),
+            calls: self.calls.or(other.calls),
+            time: self.time.or(other.time),
+        }
+    }
 }
 
 /// What was spent.

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// A result with qsef's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -59,6 +59,27 @@ pub enum Error {
         /// What it lacks.
         message: String,
     },
+    /// An expert or its server is overloaded, restarting or cut off: the same call may succeed later.
+    #[error("`{what}` is not available: {message}")]
+    Unavailable {
+        /// The expert, model or server.
+        what: String,
+        /// What it answered, or how the connection ended.
+        message: String,
+        /// How long it asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// An expert took too long and was stopped.
+    #[error("`{what}` took longer than {after:?} and was stopped")]
+    TimedOut {
+        /// The expert.
+        what: String,
+        /// How long it was given.
+        after: Duration,
+    },
+    /// A guard did not let a call or its result pass.
+    #[error("not allowed: {0}")]
+    Vetoed(String),
     /// A budget is used up. The CLI exits with 3, and prints what is done.
     #[error("budget exhausted: {0}")]
     Budget(String),

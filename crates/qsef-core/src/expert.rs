@@ -1,4 +1,4 @@
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,15 @@ pub struct ExpertProfile {
     /// What running it changes.
     #[serde(default)]
     pub effects: Effects,
+    /// Whether a person has to agree before it runs.
+    #[serde(default)]
+    pub requires_approval: bool,
+    /// The most seconds that one call may take; none: the hub's own limit.
+    #[serde(default)]
+    pub timeout_s: Option<f64>,
+    /// The most calls at the same time, over all runs of a hub; none: no limit of its own.
+    #[serde(default)]
+    pub max_concurrent: Option<usize>,
 }
 
 fn text_only() -> Vec<Modality> {
@@ -81,6 +90,9 @@ impl ExpertProfile {
             requires: Vec::new(),
             provides: Vec::new(),
             effects: Effects::None,
+            requires_approval: false,
+            timeout_s: None,
+            max_concurrent: None,
         }
     }
 
@@ -122,6 +134,8 @@ pub struct ExpertCall {
     pub background: String,
     /// The conversation before the request, oldest first.
     pub history: Vec<Message>,
+    /// When the run has to end: an expert that calls others passes on what is left.
+    pub deadline: Option<Instant>,
     /// Where to report text as it is made.
     pub events: EventSink,
 }
@@ -135,6 +149,7 @@ impl ExpertCall {
             inputs: Vec::new(),
             background: String::new(),
             history: Vec::new(),
+            deadline: None,
             events: EventSink::default(),
         }
     }

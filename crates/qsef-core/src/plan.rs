@@ -14,6 +14,8 @@ pub enum Status {
     Pending,
     /// Under way.
     Running,
+    /// Waits for a person's word.
+    Paused,
     /// Finished with an output.
     Done,
     /// Its expert failed.

@@ -2,6 +2,8 @@ use qsef_core::{Error, Result, SubtaskId};
 use rusqlite::{Connection, Row, params, types::Type};
 use serde::de::DeserializeOwned;
 
+use crate::run::Step;
+
 use super::{Decision, HistoryQuery, HistoryRow, Ledger, Outcome, OutcomeKind, Recorded, TraceSummary};
 
 /// Whose word counts for more, first to last: a person's, a judge's, what plainly went wrong, and that nobody objected.
@@ -110,6 +112,24 @@ impl Ledger {
             Ok(Recorded { decision, outcomes })
         };
         decisions.into_iter().map(with_outcomes).collect()
+    }
+
+    /// The steps of a run, oldest first, each with its time in milliseconds since 1970 UTC. None for a trace of a version
+    /// that kept none.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for an unknown trace; [`Error::Io`] where the ledger cannot be read, or holds a step that this version
+    /// does not know.
+    pub fn steps_of(&self, trace_id: &str) -> Result<Vec<(u64, Step)>> {
+        let connection = self.connection();
+        let known =
+            self.rows(&connection, "SELECT 1 FROM traces WHERE trace_id = ?1", params![trace_id], |_| Ok(()))?;
+        if known.is_empty() {
+            return Err(self.no_such_trace(trace_id));
+        }
+        let sql = "SELECT s.at_ms, s.step FROM steps s JOIN traces t ON t.id = s.trace
+                   WHERE t.trace_id = ?1 ORDER BY s.number";
+        self.rows(&connection, sql, params![trace_id], |row| Ok((unsigned(row.get(0)?), json(row, 1)?)))
     }
 
     /// What was learnt: a row for each decision that has an outcome, newest first. Where outcomes differ, a person's word

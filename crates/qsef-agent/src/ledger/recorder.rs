@@ -1,17 +1,18 @@
-use std::{collections::BTreeMap, time::Duration};
-
-use qsef_core::{Error, Event, EventSink, Outcome as Made, Result, Status, SubtaskId};
+use qsef_core::{Error, Event, EventSink, Result};
 use serde_json::Value;
 use tokio::{
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    sync::{
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+        oneshot,
+    },
     task::{JoinHandle, spawn_blocking},
 };
 
 use super::{
     Decision, Ledger, Outcome, OutcomeKind,
-    rows::{Entry, now_ms},
+    rows::{Entry, StepRow, now_ms},
 };
-use crate::{Assignment, report::SubtaskReport};
+use crate::run::{Ended, FaultKind, Run, Step, Work};
 
 /// How many of the experts that were not chosen a decision keeps.
 const ALTERNATIVES: usize = 3;
@@ -19,26 +20,28 @@ const ALTERNATIVES: usize = 3;
 /// The most characters of an error that are kept.
 const NOTE_CHARS: usize = 500;
 
-/// Rows in one transaction at most.
-const BATCH: usize = 256;
-
-/// Writes a run to the ledger while it goes on: rows are queued, and written in their order beside the run, so that no
-/// expert waits for the disk. Where the run is dropped, what is in the queue is still written.
+/// Writes a run to the ledger while it goes on. The run waits for each of its steps: what follows from one is done only when
+/// it is on the disk, together with what it decided and how it turned out.
 pub(crate) struct Recorder {
     trace_id: String,
     request: String,
     embedder: String,
-    vectors: BTreeMap<SubtaskId, Vec<f32>>,
+    /// Steps written so far.
+    steps: u64,
     /// None where nothing is to be recorded.
-    writer: Option<(UnboundedSender<Entry>, JoinHandle<()>)>,
+    writer: Option<(UnboundedSender<Batch>, JoinHandle<()>)>,
 }
 
+/// Rows of one transaction, and who waits for it.
+type Batch = (Vec<Entry>, oneshot::Sender<Result<()>>);
+
 impl Recorder {
-    /// Begins a run's record. A ledger that could not be opened is told once, as a warning.
+    /// Begins a run's record, or goes on with it after `steps` steps. A ledger that could not be opened is told once, as a
+    /// warning.
     pub fn begin(
         ledger: Option<&Result<Ledger, String>>,
         (trace_id, request, embedder): (&str, &str, &str),
-        assignments: &[Assignment],
+        steps: u64,
         events: &EventSink,
     ) -> Self {
         let writer = match ledger {
@@ -48,80 +51,121 @@ impl Recorder {
                 None
             }
             Some(Ok(ledger)) => {
-                let (entries, queue) = unbounded_channel();
-                Some((entries, tokio::spawn(write(ledger.clone(), queue, events.clone()))))
+                let (rows, queue) = unbounded_channel();
+                Some((rows, tokio::spawn(write(ledger.clone(), queue, events.clone()))))
             }
         };
-        Self {
-            trace_id: trace_id.to_owned(),
-            request: request.to_owned(),
-            embedder: embedder.to_owned(),
-            vectors: assignments.iter().filter_map(|a| Some((a.id, a.vector.clone()?))).collect(),
-            writer,
-        }
+        let (trace_id, request, embedder) = (trace_id.to_owned(), request.to_owned(), embedder.to_owned());
+        Self { trace_id, request, embedder, steps, writer }
     }
 
-    /// Says who does a subtask, and what that may cost in US dollars.
-    pub fn decided(&self, report: &SubtaskReport, expected_usd: f64) {
-        let score = report.scores.iter().find(|s| s.expert == report.expert);
-        let others = report.scores.iter().filter(|s| s.expert != report.expert).take(ALTERNATIVES);
-        self.add(Entry::Decision(Decision {
+    /// The rows of a step that is to be applied to a run: the step itself, and how the calls that it ends turned out.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] for a step that cannot be serialised.
+    pub fn rows(&mut self, run: &Run, step: &Step) -> Result<Vec<Entry>> {
+        self.steps += 1;
+        if self.writer.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut rows = vec![Entry::Step(StepRow {
             trace_id: self.trace_id.clone(),
-            subtask: report.id,
             request: self.request.clone(),
-            task: report.task.clone(),
-            expert: report.expert.clone(),
-            te: report.te,
+            number: self.steps,
+            step: serde_json::to_string(step).map_err(|e| Error::Internal(e.to_string()))?,
+            at_ms: now_ms(),
+        })];
+        match step {
+            Step::Ended { id, elapsed_ms, result, .. } => {
+                rows.extend(run.work.get(id).and_then(|work| self.ended(work, *elapsed_ms, result)));
+            }
+            // It stops while something is under way only at its deadline.
+            Step::Stopped { .. } => rows.extend(
+                run.work
+                    .values()
+                    .filter(|w| w.is_under_way())
+                    .map(|w| Entry::Outcome(self.outcome(w, OutcomeKind::TimedOut))),
+            ),
+            _ => {}
+        }
+        Ok(rows)
+    }
+
+    /// Who has a subtask, with the embedding of its task.
+    pub fn decided(&self, work: &Work, vector: Option<Vec<f32>>) -> Option<Entry> {
+        self.writer.as_ref()?;
+        let expert = work.expert()?;
+        let score = work.scores.iter().find(|s| s.expert == expert.expert);
+        let others = work.scores.iter().filter(|s| s.expert != expert.expert).take(ALTERNATIVES);
+        Some(Entry::Decision(Decision {
+            trace_id: self.trace_id.clone(),
+            subtask: work.subtask.id,
+            request: self.request.clone(),
+            task: work.subtask.task.clone(),
+            expert: expert.expert.clone(),
+            te: expert.te,
             terms: serde_json::to_value(score).unwrap_or(Value::Null),
             alternatives: others.map(|s| (s.expert.clone(), s.te)).collect(),
             embedder: self.embedder.clone(),
-            vector: self.vectors.get(&report.id).cloned(),
-            expected_usd,
+            vector,
+            expected_usd: expert.usd,
             at_ms: now_ms(),
-        }));
+        }))
     }
 
-    /// Says what an expert came to.
-    pub fn ended(&self, report: &SubtaskReport, outcome: &Result<Made>, elapsed: Duration) {
-        let (kind, error) = match outcome {
-            Ok(_) => (OutcomeKind::Finished, None),
-            Err(error @ Error::Declined { .. }) => (OutcomeKind::Declined, Some(error)),
-            Err(error @ Error::BadOutput { .. }) => (OutcomeKind::Invalid, Some(error)),
-            // Says nothing about the expert.
-            Err(Error::Budget(_) | Error::Cancelled) => return,
-            Err(error) => (OutcomeKind::Failed, Some(error)),
-        };
-        let cost = outcome.as_ref().ok().map(|made| made.cost);
-        self.add(Entry::Outcome(Outcome {
-            latency_ms: u64::try_from(elapsed.as_millis()).ok(),
-            usd: cost.map(|c| c.usd).filter(|usd| usd.is_finite()),
-            tokens: cost.map(|c| c.usage.prompt_tokens + c.usage.completion_tokens),
-            note: error.map(|e| e.to_string().chars().take(NOTE_CHARS).collect()),
-            ..self.outcome(report, kind)
-        }));
-    }
-
-    /// Says that the deadline came: it cut off what was under way.
-    pub fn timed_out<'a>(&self, reports: impl IntoIterator<Item = &'a SubtaskReport>) {
-        for report in reports.into_iter().filter(|r| r.status == Status::Running) {
-            self.add(Entry::Outcome(self.outcome(report, OutcomeKind::TimedOut)));
+    /// Writes rows in one transaction, and waits until they are on the disk. A ledger that cannot be written stops no run.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where another process has gone on with the run.
+    pub async fn write(&self, rows: Vec<Entry>) -> Result<()> {
+        let Some((batches, _)) = &self.writer else { return Ok(()) };
+        let (ack, written) = oneshot::channel();
+        match batches.send((rows, ack)) {
+            Ok(()) => written.await.unwrap_or(Ok(())),
+            // A write has failed, and that was told.
+            Err(_) => Ok(()),
         }
     }
 
     /// Waits until all is written.
     pub async fn end(self) {
-        if let Some((entries, writing)) = self.writer {
-            drop(entries);
+        if let Some((batches, writing)) = self.writer {
+            drop(batches);
             // It ends by itself, and tells what went wrong.
             let _ = writing.await;
         }
     }
 
-    fn outcome(&self, report: &SubtaskReport, kind: OutcomeKind) -> Outcome {
+    fn ended(&self, work: &Work, elapsed_ms: u64, result: &Ended) -> Option<Entry> {
+        let (kind, note) = match result {
+            Ended::Done(_) => (OutcomeKind::Finished, None),
+            Ended::Failed(fault) => (
+                match fault.kind {
+                    FaultKind::Declined => OutcomeKind::Declined,
+                    FaultKind::Invalid => OutcomeKind::Invalid,
+                    FaultKind::TimedOut => OutcomeKind::TimedOut,
+                    // Says nothing about the expert.
+                    FaultKind::Vetoed => return None,
+                    FaultKind::Unavailable | FaultKind::Failed => OutcomeKind::Failed,
+                },
+                Some(fault.message.chars().take(NOTE_CHARS).collect()),
+            ),
+        };
+        let cost = if let Ended::Done(made) = result { Some(made.cost) } else { None };
+        Some(Entry::Outcome(Outcome {
+            latency_ms: Some(elapsed_ms),
+            usd: cost.map(|c| c.usd).filter(|usd| usd.is_finite()),
+            tokens: cost.map(|c| c.usage.prompt_tokens + c.usage.completion_tokens),
+            note,
+            ..self.outcome(work, kind)
+        }))
+    }
+
+    fn outcome(&self, work: &Work, kind: OutcomeKind) -> Outcome {
         Outcome {
             trace_id: self.trace_id.clone(),
-            subtask: report.id,
-            expert: report.expert.clone(),
+            subtask: work.subtask.id,
+            expert: work.expert().map(|e| e.expert.clone()).unwrap_or_default(),
             kind,
             score: if kind == OutcomeKind::Finished { 1.0 } else { 0.0 },
             latency_ms: None,
@@ -131,26 +175,20 @@ impl Recorder {
             at_ms: now_ms(),
         }
     }
-
-    fn add(&self, entry: Entry) {
-        if let Some((entries, _)) = &self.writer {
-            // After a write has failed nobody reads the queue; that was told.
-            let _ = entries.send(entry);
-        }
-    }
 }
 
 /// Writes what comes, until the run has ended or a write fails.
-async fn write(ledger: Ledger, mut queue: UnboundedReceiver<Entry>, events: EventSink) {
-    let mut entries = Vec::new();
-    while queue.recv_many(&mut entries, BATCH).await > 0 {
-        let (ledger, batch) = (ledger.clone(), std::mem::take(&mut entries));
-        let failed = match spawn_blocking(move || ledger.append(&batch)).await {
-            Ok(Ok(())) => continue,
-            Ok(Err(error)) => error.to_string(),
-            Err(error) => error.to_string(),
-        };
-        return warn(&events, &failed);
+async fn write(ledger: Ledger, mut queue: UnboundedReceiver<Batch>, events: EventSink) {
+    while let Some((rows, ack)) = queue.recv().await {
+        let ledger = ledger.clone();
+        let written = spawn_blocking(move || ledger.append(&rows)).await;
+        match written.unwrap_or_else(|e| Err(Error::Internal(e.to_string()))) {
+            // The run may be gone.
+            Ok(()) => drop(ack.send(Ok(()))),
+            // Another process has gone on with the run: that ends this one.
+            Err(error @ Error::Input(_)) => return drop(ack.send(Err(error))),
+            Err(error) => return warn(&events, &error.to_string()),
+        }
     }
 }
 

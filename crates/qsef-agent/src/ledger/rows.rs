@@ -135,11 +135,25 @@ impl Outcome {
     }
 }
 
-/// A row of either kind, for writes that mix them.
+/// A step of a run, as the ledger keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct StepRow {
+    pub trace_id: String,
+    /// The whole request; the ledger keeps that of a trace's first row.
+    pub request: String,
+    /// The step's place in the run, from 1.
+    pub number: u64,
+    /// The step in JSON.
+    pub step: String,
+    pub at_ms: u64,
+}
+
+/// A row of any kind, for writes that mix them.
 #[derive(Debug)]
 pub(crate) enum Entry {
     Decision(Decision),
     Outcome(Outcome),
+    Step(StepRow),
 }
 
 /// A decision with all that is known of how it turned out.

@@ -48,6 +48,17 @@ pub(super) const MIGRATIONS: &[&str] = &["
     CREATE TRIGGER decisions_remain BEFORE DELETE ON decisions BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
     CREATE TRIGGER outcomes_stay BEFORE UPDATE ON outcomes BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
     CREATE TRIGGER outcomes_remain BEFORE DELETE ON outcomes BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+", "
+    -- Of two processes that go on with one run, the number lets only the first write its step.
+    CREATE TABLE steps (
+        trace INTEGER NOT NULL REFERENCES traces (id),
+        number INTEGER NOT NULL,
+        step TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        PRIMARY KEY (trace, number)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER steps_stay BEFORE UPDATE ON steps BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+    CREATE TRIGGER steps_remain BEFORE DELETE ON steps BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 "];
 
 /// Why a file cannot be used as a ledger.
@@ -157,10 +168,11 @@ mod tests {
             .execute_batch(
                 "INSERT INTO traces VALUES (1, 't', 'r', 1);
                  INSERT INTO decisions VALUES (1, 1, 1, 'task', 'e', 0.5, '{}', '[]', 'm', 0.0, 1, NULL);
-                 INSERT INTO outcomes VALUES (1, 1, 'user', 1.0, NULL, NULL, NULL, NULL, 1);",
+                 INSERT INTO outcomes VALUES (1, 1, 'user', 1.0, NULL, NULL, NULL, NULL, 1);
+                 INSERT INTO steps VALUES (1, 1, '{}', 1);",
             )
             .unwrap();
-        for table in ["traces", "decisions", "outcomes"] {
+        for table in ["traces", "decisions", "outcomes", "steps"] {
             for sql in [format!("UPDATE {table} SET at_ms = 2"), format!("DELETE FROM {table}")] {
                 let refused = connection.execute(&sql, []).unwrap_err().to_string();
                 assert!(refused.contains("append-only"), "{sql}: {refused}");

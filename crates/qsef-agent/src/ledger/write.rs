@@ -1,12 +1,15 @@
 use std::collections::BTreeMap;
 
 use qsef_core::{Error, Result, SubtaskId};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 
 use super::{
     Decision, Ledger, Outcome, OutcomeKind,
-    rows::{Entry, now_ms},
+    rows::{Entry, StepRow, now_ms},
 };
+
+/// A trace begins with its first row.
+const NEW_TRACE: &str = "INSERT INTO traces (trace_id, request, at_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
 
 impl Ledger {
     /// Adds decisions, all or none.
@@ -26,12 +29,13 @@ impl Ledger {
         self.transaction(|connection| outcomes.iter().try_for_each(|o| self.add_outcome(connection, o)))
     }
 
-    /// Adds rows of both kinds in their order, all or none.
+    /// Adds rows of any kind in their order, all or none.
     pub(crate) fn append(&self, entries: &[Entry]) -> Result<()> {
         self.transaction(|connection| {
             entries.iter().try_for_each(|entry| match entry {
                 Entry::Decision(decision) => self.add_decision(connection, decision),
                 Entry::Outcome(outcome) => self.add_outcome(connection, outcome),
+                Entry::Step(step) => self.add_step(connection, step),
             })
         })
     }
@@ -95,9 +99,27 @@ impl Ledger {
         Ok(done)
     }
 
+    fn add_step(&self, connection: &Connection, step: &StepRow) -> Result<()> {
+        let trace = params![step.trace_id, step.request, integer(step.at_ms)];
+        let row = params![step.trace_id, integer(step.number), step.step, integer(step.at_ms)];
+        let added = connection.execute(NEW_TRACE, trace).and_then(|_| {
+            connection.execute(
+                "INSERT INTO steps (trace, number, step, at_ms) SELECT id, ?2, ?3, ?4 FROM traces WHERE trace_id = ?1",
+                row,
+            )
+        });
+        match added {
+            Ok(_) => Ok(()),
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => Err(Error::Input(format!(
+                "another process goes on with the run `{}`; `qsef trace show {}` shows how far it is",
+                step.trace_id, step.trace_id
+            ))),
+            Err(e) => Err(self.broken(e)),
+        }
+    }
+
     fn add_decision(&self, connection: &Connection, decision: &Decision) -> Result<()> {
         decision.check()?;
-        let new = "INSERT INTO traces (trace_id, request, at_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
         let trace = params![decision.trace_id, decision.request, integer(decision.at_ms)];
         let alternatives = serde_json::to_string(&decision.alternatives).map_err(|e| Error::Internal(e.to_string()))?;
         let bytes = |vector: &Vec<f32>| vector.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
@@ -114,7 +136,7 @@ impl Ledger {
             integer(decision.at_ms),
             decision.vector.as_ref().map(bytes),
         ];
-        let added = connection.execute(new, trace).and_then(|_| {
+        let added = connection.execute(NEW_TRACE, trace).and_then(|_| {
             connection.execute(
                 "INSERT INTO decisions
                      (trace, subtask, task, expert, te, terms, alternatives, embedder, expected_usd, at_ms, vector)

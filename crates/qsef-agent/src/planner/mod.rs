@@ -7,6 +7,7 @@ mod analysis;
 mod check;
 mod clauses;
 mod refs;
+mod replan;
 
 pub use analysis::{Analysis, analyse};
 use qsef_core::{AnyModel, Error, Message, Plan, Request, Result, Role, Usage};

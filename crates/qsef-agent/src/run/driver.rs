@@ -1,0 +1,359 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use qsef_core::{
+    AnyExpert, Cost, Error, Event, EventSink, ExpertCall, Input, Outcome, Payload, Plan, Result, Status, Subtask,
+    SubtaskId, Usage,
+};
+
+use super::approve::Approver;
+use super::{
+    next::Action,
+    retry::Failed,
+    state::Run,
+    step::{Approval, Choice, Ended, Fault, Step, milliseconds},
+};
+use crate::{Hub, answer::Answer, ledger::Recorder, planner::points_back};
+
+/// What a driver is given besides the run.
+pub(crate) struct Setting {
+    /// When to stop.
+    pub deadline: Option<Instant>,
+    /// Who is asked about subtasks that need a person's word; without one the run pauses there.
+    pub approver: Option<Approver>,
+    pub events: EventSink,
+}
+
+/// Does what a run needs done, and stores each step before it goes on.
+pub(crate) struct Driver<'a> {
+    hub: &'a Hub,
+    pub run: Run,
+    setting: Setting,
+    recorder: Recorder,
+    answer: Arc<Answer>,
+    /// Subtasks whose end was announced.
+    ended: BTreeSet<SubtaskId>,
+    /// Their tasks' embeddings, for the ledger.
+    vectors: BTreeMap<SubtaskId, Vec<f32>>,
+}
+
+/// Something that was waited for.
+enum Happened {
+    Ended { id: SubtaskId, result: Result<Outcome>, elapsed: Duration },
+    Answered { id: SubtaskId, approval: Option<Approval> },
+    Replanned { id: SubtaskId, parts: Result<Parts> },
+}
+
+/// The subtasks that replace one, who does them, and what planning took.
+#[derive(Default)]
+struct Parts {
+    subtasks: Vec<Subtask>,
+    choices: Vec<Choice>,
+    usage: Usage,
+    vectors: BTreeMap<SubtaskId, Vec<f32>>,
+}
+
+type UnderWay<'a> = FuturesUnordered<BoxFuture<'a, Happened>>;
+
+impl<'a> Driver<'a> {
+    pub fn new(hub: &'a Hub, run: Run, setting: Setting, recorder: Recorder) -> Self {
+        let answer = Arc::new(Answer::new(&Plan::default(), EventSink::default()));
+        Self { hub, run, setting, recorder, answer, ended: BTreeSet::new(), vectors: BTreeMap::new() }
+    }
+
+    /// When it has to end.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.setting.deadline
+    }
+
+    /// Applies a step, and stores it with what it decided: what follows from it is done after that.
+    pub async fn step(&mut self, step: Step) -> Result<()> {
+        let mut rows = self.recorder.rows(&self.run, &step)?;
+        let (decided, before): (Vec<SubtaskId>, _) = match &step {
+            Step::Assigned { choices } | Step::Replanned { choices, .. } => {
+                (choices.iter().map(|c| c.id).collect(), None)
+            }
+            Step::Ended { id, expert, .. } => (vec![*id], Some(expert.clone())),
+            _ => (Vec::new(), None),
+        };
+        self.run.apply(step)?;
+        for id in decided {
+            let work = self.run.work.get(&id).filter(|w| before.as_ref() != w.expert().map(|e| &e.expert));
+            rows.extend(work.and_then(|work| self.recorder.decided(work, self.vectors.get(&id).cloned())));
+        }
+        self.recorder.write(rows).await
+    }
+
+    /// Splits the request, unless that is done.
+    pub async fn plan(&mut self) -> Result<()> {
+        if self.run.plan.is_none() {
+            let began = Instant::now();
+            let planned = self.hub.planner().plan(&self.run.request).await?;
+            let called = planned.usage.prompt_tokens > 0;
+            self.step(Step::Planned {
+                background: planned.background(),
+                plan: planned.plan,
+                repairs: planned.repairs,
+                cost: Cost::of(planned.usage, self.hub.planner_usd_per_mtok()),
+                model: called.then(|| self.hub.planner_model().to_owned()),
+                elapsed_ms: milliseconds(began.elapsed()),
+            })
+            .await?;
+        }
+        let plan = self.run.plan.clone().unwrap_or_default();
+        self.answer = Arc::new(Answer::new(&plan, self.setting.events.clone()));
+        self.setting.events.send(Event::Planned { plan, repairs: self.run.repairs.clone() });
+        Ok(())
+    }
+
+    /// Gives every subtask to an expert, unless that is done.
+    pub async fn assign(&mut self) -> Result<()> {
+        if self.run.work.is_empty() {
+            let plan = self.run.plan.clone().unwrap_or_default();
+            let choices = self.choose(&plan).await?;
+            self.step(Step::Assigned { choices }).await?;
+        }
+        self.run.work.keys().for_each(|id| self.announce(*id));
+        Ok(())
+    }
+
+    async fn choose(&mut self, plan: &Plan) -> Result<Vec<Choice>> {
+        let assignments = self.hub.registry().assign(plan, &self.run.budget).await?;
+        self.vectors.extend(assignments.iter().filter_map(|a| Some((a.id, a.vector.clone()?))));
+        Ok(assignments.iter().map(|a| self.hub.registry().choice(a)).collect())
+    }
+
+    /// Goes on until there is nothing left to do, a limit is reached, or all that is left waits for a person.
+    pub async fn drive(&mut self) -> Result<()> {
+        let mut under_way: UnderWay<'a> = FuturesUnordered::new();
+        let mut replanning = BTreeSet::new();
+        // Those that were stored while they waited for a person.
+        self.run.paused().for_each(|work| self.question(work.subtask.id, &under_way));
+        self.announce_ends();
+        loop {
+            for action in self.run.next() {
+                match action {
+                    Action::Call(id) => self.call(id, &mut under_way).await?,
+                    Action::Ask(id) => self.ask(id, &mut under_way).await?,
+                    Action::Replan(id) if replanning.insert(id) => self.replan(id, &under_way),
+                    Action::Stop(reason) => self.step(Step::Stopped { reason }).await?,
+                    Action::Replan(_) | Action::Plan | Action::Assign => {}
+                }
+            }
+            let happened = match self.setting.deadline {
+                None => under_way.next().await,
+                Some(deadline) => match tokio::time::timeout_at(deadline.into(), under_way.next()).await {
+                    Ok(happened) => happened,
+                    Err(_) => {
+                        return self.step(Step::Stopped { reason: "the deadline has passed".into() }).await;
+                    }
+                },
+            };
+            match happened {
+                Some(Happened::Ended { id, result, elapsed }) => self.happened(id, result, elapsed).await?,
+                Some(Happened::Answered { id, approval: Some(approval) }) => {
+                    self.step(Step::Answered { id, approval }).await?;
+                }
+                Some(Happened::Answered { .. }) => {}
+                Some(Happened::Replanned { id, parts }) => {
+                    replanning.remove(&id);
+                    self.replanned(id, parts).await?;
+                }
+                None => return Ok(()),
+            }
+            self.announce_ends();
+        }
+    }
+
+    /// The run as it is when nothing more happens, and its answer.
+    pub async fn end(self) -> (Run, String) {
+        // Those after a part that is missing are not missing.
+        self.run.work.values().filter(|w| w.status != Status::Done).for_each(|w| self.answer.end(w.subtask.id, None));
+        self.recorder.end().await;
+        (self.run, self.answer.so_far())
+    }
+
+    /// Calls a subtask's expert.
+    async fn call(&mut self, id: SubtaskId, under_way: &mut UnderWay<'a>) -> Result<()> {
+        let Some(work) = self.run.work.get(&id) else { return Ok(()) };
+        let (Some(candidate), task) = (work.expert(), work.task().to_owned()) else { return Ok(()) };
+        let (expert, wait) = (candidate.expert.clone(), Duration::from_millis(work.wait_ms));
+        let Some(handle) = self.hub.registry().get(&expert).cloned() else {
+            // It was there when the run was stored.
+            let gone = Error::Expert { expert, message: "it is not registered any more".into() };
+            under_way.push(Box::pin(async move { Happened::Ended { id, result: Err(gone), elapsed: Duration::ZERO } }));
+            return self.started(id).await;
+        };
+        let call = self.call_of(id, task, &handle);
+        self.started(id).await?;
+        self.hub.retries().deposit();
+        self.setting.events.send(Event::Started { id });
+        let hub = self.hub;
+        under_way.push(Box::pin(async move {
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+            let (result, elapsed) = hub.call(handle, call).await;
+            Happened::Ended { id, result, elapsed }
+        }));
+        Ok(())
+    }
+
+    async fn started(&mut self, id: SubtaskId) -> Result<()> {
+        let Some(work) = self.run.work.get(&id) else { return Ok(()) };
+        let expert = work.expert().map(|e| e.expert.clone()).unwrap_or_default();
+        let task = work.task().to_owned();
+        self.step(Step::Started { id, expert, task }).await
+    }
+
+    /// What an expert gets to see: its subtask, the outputs that this uses, and what the request tells. The conversation is
+    /// for models; a function or a service has no use for it.
+    fn call_of(&self, id: SubtaskId, task: String, expert: &AnyExpert) -> ExpertCall {
+        let uses = self.run.work.get(&id).map(|w| w.subtask.uses.clone()).unwrap_or_default();
+        let mut call = ExpertCall::new(task);
+        call.id = id;
+        call.inputs = self.run.inputs(&uses);
+        call.background.clone_from(&self.run.background);
+        if expert.profile().params_b.is_some() {
+            call.history.clone_from(&self.run.history);
+        }
+        call.deadline = self.setting.deadline;
+        if call.inputs.is_empty() && points_back(&call.task) {
+            let told = || {
+                let payload = Payload::text(self.run.background.clone());
+                (!self.run.background.is_empty()).then(|| Input { from: 0, task: "the request".into(), payload })
+            };
+            call.inputs.extend(told().or_else(|| self.run.previous.clone()));
+        }
+        let (answer, events) = (self.answer.clone(), self.setting.events.clone());
+        call.events = EventSink::new(move |event| {
+            if let Event::Text { id, text } = &event {
+                answer.text(*id, text);
+            }
+            events.send(event);
+        });
+        call
+    }
+
+    async fn happened(&mut self, id: SubtaskId, result: Result<Outcome>, elapsed: Duration) -> Result<()> {
+        let Some(work) = self.run.work.get(&id) else { return Ok(()) };
+        let (expert, attempt) = (work.expert().map(|e| e.expert.clone()).unwrap_or_default(), work.attempts);
+        let has_others = work.candidates.len() > 1;
+        let result = match result {
+            Ok(outcome) => Ended::Done(outcome),
+            Err(error) => {
+                let left = self.setting.deadline.map(|d| d.saturating_duration_since(Instant::now()));
+                let asked = match &error {
+                    Error::Unavailable { retry_after, .. } => *retry_after,
+                    _ => None,
+                };
+                let kind = Fault::kind(&error);
+                let salt = (&self.run.request, id);
+                let wait = self.hub.retries().wait(&Failed { kind, attempt, asked, left, has_others, salt });
+                Ended::Failed(Fault { kind, message: error.to_string(), retry_ms: wait.map(milliseconds) })
+            }
+        };
+        let failed = matches!(result, Ended::Failed(_));
+        self.step(Step::Ended { id, expert: expert.clone(), elapsed_ms: milliseconds(elapsed), result }).await?;
+        let Some(work) = self.run.work.get(&id) else { return Ok(()) };
+        if failed && work.status == Status::Pending {
+            self.answer.restart(id);
+            let next = work.expert().map(|e| e.expert.as_str()).unwrap_or_default();
+            let message = if next == expert {
+                format!("{id}: {expert} failed and is called again in {} ms", work.wait_ms)
+            } else {
+                format!("{id}: {}; {next} takes over", work.why)
+            };
+            self.setting.events.send(Event::Warning { message });
+        }
+        Ok(())
+    }
+
+    async fn ask(&mut self, id: SubtaskId, under_way: &mut UnderWay<'a>) -> Result<()> {
+        self.step(Step::Asked { id }).await?;
+        self.question(id, under_way);
+        Ok(())
+    }
+
+    /// Puts a question to the person who is there, where one is.
+    fn question(&self, id: SubtaskId, under_way: &UnderWay<'a>) {
+        let (Some(approver), Some(work)) = (&self.setting.approver, self.run.work.get(&id)) else { return };
+        let asking = approver.ask(work, self.run.inputs(&work.subtask.uses));
+        under_way.push(Box::pin(async move { Happened::Answered { id, approval: asking.await } }));
+    }
+
+    fn replan(&self, id: SubtaskId, under_way: &UnderWay<'a>) {
+        let Some(work) = self.run.work.get(&id) else { return };
+        let (subtask, problem) = (work.subtask.clone(), work.error.clone().unwrap_or_default());
+        let first = self.run.work.keys().max().map_or(1, |last| last + 1);
+        let (hub, budget) = (self.hub, self.run.budget);
+        under_way.push(Box::pin(async move {
+            let parts = async {
+                let (subtasks, usage) = hub.planner().replan(&subtask, &problem, first).await?;
+                if subtasks.is_empty() {
+                    return Ok(Parts { usage, ..Parts::default() });
+                }
+                let plan = Plan { subtasks };
+                let assignments = hub.registry().assign(&plan, &budget).await?;
+                let vectors = assignments.iter().filter_map(|a| Some((a.id, a.vector.clone()?))).collect();
+                let choices = assignments.iter().map(|a| hub.registry().choice(a)).collect();
+                Ok(Parts { subtasks: plan.subtasks, choices, usage, vectors })
+            };
+            Happened::Replanned { id, parts: parts.await }
+        }));
+    }
+
+    async fn replanned(&mut self, id: SubtaskId, parts: Result<Parts>) -> Result<()> {
+        // Where it cannot be split, it stays a failure.
+        let Parts { subtasks, choices, usage, vectors } = parts.unwrap_or_default();
+        self.vectors.extend(vectors);
+        let cost = Cost::of(usage, self.hub.planner_usd_per_mtok());
+        let model = (usage.prompt_tokens > 0).then(|| self.hub.planner_model().to_owned());
+        let ids: Vec<SubtaskId> = subtasks.iter().map(|s| s.id).collect();
+        self.step(Step::Replanned { id, subtasks, choices, cost, model }).await?;
+        if !ids.is_empty() {
+            let message = format!("{id}: nobody can do it as it stands; it is split into {} steps", ids.len());
+            self.setting.events.send(Event::Warning { message });
+        }
+        for id in ids {
+            self.announce(id);
+        }
+        Ok(())
+    }
+
+    fn announce(&self, id: SubtaskId) {
+        let Some(work) = self.run.work.get(&id) else { return };
+        let Some(expert) = work.expert() else { return };
+        let (expert, te) = (expert.expert.clone(), expert.te);
+        self.setting.events.send(Event::Assigned { id, expert, te, why: work.why.clone() });
+    }
+
+    /// Tells of subtasks that have ended since the last time. One that may still be split has not.
+    fn announce_ends(&mut self) {
+        let replans =
+            self.run.next().into_iter().filter_map(|a| if let Action::Replan(id) = a { Some(id) } else { None });
+        let replans: BTreeSet<SubtaskId> = replans.collect();
+        for (&id, work) in &self.run.work {
+            if !matches!(work.status, Status::Done | Status::Failed) || replans.contains(&id) || !self.ended.insert(id)
+            {
+                continue;
+            }
+            match (&work.output, &work.error) {
+                (Some(output), _) if work.status == Status::Done => {
+                    self.answer.end(id, Some(&output.to_markdown()));
+                    let (output, elapsed_ms) = (output.to_text(), work.elapsed_ms);
+                    self.setting.events.send(Event::Finished { id, output, elapsed_ms });
+                }
+                (_, error) => {
+                    let message = error.clone().unwrap_or_else(|| "it failed".into());
+                    self.answer.end(id, Some(&format!("(This part failed: {message})")));
+                    self.setting.events.send(Event::Failed { id, message });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+use qsef_core::{Status, SubtaskId};
+
+use super::{
+    state::{MAX_REPLANS, Run, Work},
+    step::{Approval, tokens},
+};
+
+/// Something that a run needs done.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Split the request.
+    Plan,
+    /// Give every subtask to an expert.
+    Assign,
+    /// Call a subtask's expert.
+    Call(SubtaskId),
+    /// Ask a person about a subtask.
+    Ask(SubtaskId),
+    /// Split a subtask that nobody can do.
+    Replan(SubtaskId),
+    /// Stop: the money, the tokens or the calls that are left do not pay what is ready to run.
+    Stop(String),
+}
+
+impl Run {
+    /// All that can be done now, in the plan's order. Nothing where the run waits for what is under way or for a person,
+    /// and where it has ended.
+    pub fn next(&self) -> Vec<Action> {
+        if self.stopped.is_some() {
+            return Vec::new();
+        }
+        if self.plan.is_none() {
+            return vec![Action::Plan];
+        }
+        if self.work.is_empty() {
+            return if self.plan.as_ref().is_some_and(|p| !p.subtasks.is_empty()) {
+                vec![Action::Assign]
+            } else {
+                Vec::new()
+            };
+        }
+        let mut left = Left::of(self);
+        let stuck = self.work.values().filter(|w| w.stuck && self.replans < MAX_REPLANS);
+        let mut actions: Vec<Action> =
+            stuck.filter(|_| left.pay(0.0, 0).is_ok()).map(|w| Action::Replan(w.subtask.id)).collect();
+        let mut refused = None;
+        for work in self.work.values().filter(|w| w.status == Status::Pending && self.is_ready(w)) {
+            let id = work.subtask.id;
+            let Some(expert) = work.expert() else { continue };
+            if expert.requires_approval && !matches!(work.approval, Some(Approval::Approve | Approval::Edit(_))) {
+                actions.push(Action::Ask(id));
+                continue;
+            }
+            match left.pay(expert.usd, expert.tokens) {
+                Ok(()) => actions.push(Action::Call(id)),
+                Err(limit) => refused = Some(format!("{limit}: {} is not paid for", expert.expert)),
+            }
+        }
+        match refused {
+            // What is under way may leave more than it was taken to need.
+            Some(limit) if actions.is_empty() && !self.is_under_way() => vec![Action::Stop(limit)],
+            _ => actions,
+        }
+    }
+
+    /// Whether an expert is at work.
+    pub fn is_under_way(&self) -> bool {
+        self.work.values().any(Work::is_under_way)
+    }
+
+    fn status(&self, id: SubtaskId) -> Option<Status> {
+        self.work.get(&id).map(|w| w.status)
+    }
+
+    /// Whether a subtask's inputs are there, and whether it is its turn where it changes something.
+    fn is_ready(&self, work: &Work) -> bool {
+        let external = |w: &Work| w.expert().is_some_and(|e| e.external);
+        work.subtask.after.iter().all(|before| {
+            if work.subtask.uses.contains(before) {
+                return self.status(*before) == Some(Status::Done);
+            }
+            // Order matters only to what changes something; a failure before it does not stop what needs no output.
+            let acts = external(work) || self.work.get(before).is_some_and(external);
+            !acts || self.work.get(before).is_some_and(Work::has_ended)
+        })
+    }
+}
+
+/// What a run may still spend.
+struct Left {
+    usd: f64,
+    tokens: u64,
+    calls: u64,
+}
+
+impl Left {
+    /// What is left after what was spent, and what calls under way may take.
+    fn of(run: &Run) -> Self {
+        let spent = run.spent();
+        let mut left = Self {
+            usd: run.budget.usd.map_or(f64::INFINITY, |limit| limit - spent.usd),
+            tokens: run.budget.tokens.map_or(u64::MAX, |limit| limit.saturating_sub(tokens(spent.usage))),
+            calls: run.budget.calls.map_or(u64::MAX, |limit| limit.saturating_sub(run.calls)),
+        };
+        for expert in run.work.values().filter(|w| w.is_under_way()).filter_map(Work::expert) {
+            left.usd -= expert.usd;
+            left.tokens = left.tokens.saturating_sub(expert.tokens);
+        }
+        left
+    }
+
+    /// Sets aside what a call may take, or says what there is too little of.
+    fn pay(&mut self, usd: f64, tokens: u64) -> Result<(), String> {
+        // A sum of prices is not exact.
+        if usd > self.usd + 1e-12 {
+            return Err(format!("{:.6} US dollars are left and {usd:.6} may be needed", self.usd.max(0.0)));
+        }
+        if tokens > self.tokens {
+            return Err(format!("{} tokens are left and {tokens} may be needed", self.tokens));
+        }
+        if self.calls == 0 {
+            return Err("no calls are left".into());
+        }
+        self.usd -= usd;
+        self.tokens -= tokens;
+        self.calls -= 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,337 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use qsef_core::{Budget, Cost, Error, Input, Message, Payload, Plan, Result, Status, Subtask, SubtaskId, Usage};
+use qsef_score::Score;
+use serde::Serialize;
+
+use super::step::{Approval, Candidate, Choice, Ended, Fault, FaultKind, Step};
+
+/// How often a subtask that nobody could do is split, in one run.
+pub(super) const MAX_REPLANS: usize = 2;
+
+/// A run as its steps make it: a state machine without input or output. [`Run::apply`] is the only thing that changes it,
+/// and [`Run::next`] says what there is to do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Run {
+    /// The request.
+    pub request: String,
+    /// The most it may spend.
+    pub budget: Budget,
+    /// The conversation before the request.
+    pub history: Vec<Message>,
+    /// The result before the request.
+    pub previous: Option<Input>,
+    /// The subtasks; none before there is a plan.
+    pub plan: Option<Plan>,
+    /// What the request tells besides its subtasks.
+    pub background: String,
+    /// What was repaired in the plan, in words.
+    pub repairs: Vec<String>,
+    /// What planning took.
+    pub planning: Cost,
+    /// The model that planned, where one did.
+    pub planner: Option<String>,
+    /// How long planning took, in milliseconds.
+    pub planning_ms: u64,
+    /// What became of each subtask; empty before they have experts.
+    pub work: BTreeMap<SubtaskId, Work>,
+    /// Calls of experts and models so far.
+    pub calls: u64,
+    /// How often a subtask was split because nobody could do it.
+    pub replans: usize,
+    /// The limit that ended the run before its end.
+    pub stopped: Option<String>,
+    /// Steps so far.
+    pub steps: u64,
+}
+
+/// A subtask with what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Work {
+    /// The subtask.
+    pub subtask: Subtask,
+    /// Who may do it: the first of those that are left has it.
+    pub candidates: Vec<Candidate>,
+    /// Why the expert has it, in a line.
+    pub why: String,
+    /// The best scores, best first.
+    pub scores: Vec<Score>,
+    /// Where it stands.
+    pub status: Status,
+    /// Calls of its present expert.
+    pub attempts: u32,
+    /// Milliseconds to wait before the next call.
+    pub wait_ms: u64,
+    /// What its calls cost, those that failed included.
+    pub cost: Cost,
+    /// How long its calls took, in milliseconds.
+    pub elapsed_ms: u64,
+    /// The model that was called, where one was.
+    pub model: Option<String>,
+    /// What it made.
+    pub output: Option<Payload>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// What a person said of its present expert's doing it.
+    pub approval: Option<Approval>,
+    /// Whether it is in need of other subtasks instead of an expert.
+    pub stuck: bool,
+    /// The subtask that makes its output, where it was split.
+    pub replaced_by: Option<SubtaskId>,
+}
+
+impl Work {
+    fn new(subtask: Subtask, choice: Choice) -> Self {
+        Self {
+            subtask,
+            candidates: choice.candidates,
+            why: choice.why,
+            scores: choice.scores,
+            status: Status::Pending,
+            attempts: 0,
+            wait_ms: 0,
+            cost: Cost::default(),
+            elapsed_ms: 0,
+            model: None,
+            output: None,
+            error: None,
+            approval: None,
+            stuck: false,
+            replaced_by: None,
+        }
+    }
+
+    /// Who has it; the last one who had it where nobody is left.
+    pub fn expert(&self) -> Option<&Candidate> {
+        self.candidates.first()
+    }
+
+    /// What the expert is to do: the subtask in the user's words, or what a person put in their place.
+    pub fn task(&self) -> &str {
+        match &self.approval {
+            Some(Approval::Edit(task)) => task,
+            _ => &self.subtask.task,
+        }
+    }
+
+    /// Whether nothing more comes of it.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.status, Status::Done | Status::Failed | Status::Skipped)
+    }
+
+    /// Whether its expert is at work.
+    pub fn is_under_way(&self) -> bool {
+        self.status == Status::Running && self.replaced_by.is_none()
+    }
+
+    fn fail(&mut self, message: String) {
+        self.status = Status::Failed;
+        self.error = Some(message);
+    }
+
+    /// Gives it to the next candidate; false where there is none.
+    fn hand_over(&mut self, message: &str) -> bool {
+        if self.candidates.len() < 2 {
+            return false;
+        }
+        let before = self.candidates.remove(0);
+        self.why = format!("{}: {message}", before.expert);
+        self.attempts = 0;
+        self.wait_ms = 0;
+        self.approval = None;
+        self.status = Status::Pending;
+        true
+    }
+
+    fn end(&mut self, elapsed_ms: u64, result: Ended) {
+        self.elapsed_ms = self.elapsed_ms.saturating_add(elapsed_ms);
+        match result {
+            Ended::Done(outcome) => {
+                self.cost += outcome.cost;
+                self.model = outcome.model.or(self.model.take());
+                self.output = Some(outcome.payload);
+                self.status = Status::Done;
+                self.error = None;
+            }
+            Ended::Failed(fault) => self.failed(fault),
+        }
+    }
+
+    fn failed(&mut self, Fault { kind, message, retry_ms }: Fault) {
+        // Whether what changes the world happened is not known: it is not done twice.
+        let untouched = matches!(kind, FaultKind::Declined | FaultKind::Vetoed);
+        let once = self.expert().is_some_and(|e| e.external) && !untouched;
+        match retry_ms {
+            Some(wait_ms) if !once => {
+                self.status = Status::Pending;
+                self.wait_ms = wait_ms;
+            }
+            _ if once || kind == FaultKind::Vetoed => self.fail(message),
+            _ if self.hand_over(&message) => {}
+            _ => {
+                self.fail(message);
+                self.stuck = true;
+            }
+        }
+    }
+}
+
+impl Run {
+    /// Applies a step.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] for a step that cannot follow on those before it: the trace is damaged, or of another version.
+    pub fn apply(&mut self, step: Step) -> Result<()> {
+        self.steps += 1;
+        match step {
+            Step::Begun { request, budget, history, previous } => {
+                (self.request, self.budget, self.history, self.previous) = (request, budget, history, previous);
+            }
+            Step::Planned { plan, background, repairs, cost, model, elapsed_ms } => {
+                self.calls += u64::from(model.is_some());
+                self.planning += cost;
+                (self.plan, self.background, self.repairs) = (Some(plan), background, repairs);
+                (self.planner, self.planning_ms) = (model, elapsed_ms);
+            }
+            Step::Assigned { choices } => {
+                let subtasks = self.plan.clone().unwrap_or_default().subtasks;
+                self.work = subtasks.into_iter().zip(choices).map(|(s, c)| (s.id, Work::new(s, c))).collect();
+            }
+            Step::Started { id, .. } => {
+                self.calls += 1;
+                let work = self.work_mut(id)?;
+                work.status = Status::Running;
+                work.attempts += 1;
+            }
+            Step::Ended { id, elapsed_ms, result, .. } => {
+                self.work_mut(id)?.end(elapsed_ms, result);
+                self.settle();
+            }
+            Step::Replanned { id, subtasks, choices, cost, model } => {
+                self.planning += cost;
+                self.calls += u64::from(model.is_some());
+                self.replans += 1;
+                self.replace(id, subtasks, choices)?;
+            }
+            Step::Asked { id } => self.work_mut(id)?.status = Status::Paused,
+            Step::Answered { id, approval } => {
+                let work = self.work_mut(id)?;
+                match &approval {
+                    Approval::Deny(reason) if reason.is_empty() => work.fail("a person did not allow it".into()),
+                    Approval::Deny(reason) => work.fail(format!("a person did not allow it: {reason}")),
+                    _ => work.status = Status::Pending,
+                }
+                work.approval = Some(approval);
+                self.settle();
+            }
+            Step::Stopped { reason } => {
+                self.stopped = Some(reason);
+                for work in self.work.values_mut().filter(|w| !w.has_ended()) {
+                    work.status = Status::Skipped;
+                }
+            }
+            Step::Resumed { budget } => {
+                self.budget = budget;
+                self.take_up();
+            }
+        }
+        Ok(())
+    }
+
+    fn work_mut(&mut self, id: SubtaskId) -> Result<&mut Work> {
+        self.work.get_mut(&id).ok_or_else(|| Error::Internal(format!("the run has no subtask {id}")))
+    }
+
+    /// Puts subtasks in the place of one that nobody could do. They take up what it used, and what used it waits for the
+    /// last of them.
+    fn replace(&mut self, id: SubtaskId, subtasks: Vec<Subtask>, choices: Vec<Choice>) -> Result<()> {
+        let last = subtasks.last().map(|s| s.id);
+        let work = self.work_mut(id)?;
+        work.stuck = false;
+        let Some(last) = last else { return Ok(()) };
+        work.status = Status::Running;
+        work.replaced_by = Some(last);
+        if let Some(plan) = &mut self.plan {
+            plan.subtasks.extend(subtasks.iter().cloned());
+        }
+        self.work.extend(subtasks.into_iter().zip(choices).map(|(s, c)| (s.id, Work::new(s, c))));
+        Ok(())
+    }
+
+    /// Passes on what follows from an end: the output of what was split, and that what needed a result will never have it.
+    fn settle(&mut self) {
+        let replaced: Vec<(SubtaskId, SubtaskId)> = self
+            .work
+            .iter()
+            .filter(|(_, w)| w.status == Status::Running)
+            .filter_map(|(id, w)| Some((*id, w.replaced_by?)))
+            .collect();
+        for (id, by) in replaced {
+            let Some(part) = self.work.get(&by).filter(|w| w.has_ended()) else { continue };
+            let (status, output, error) = (part.status, part.output.clone(), part.error.clone());
+            if let Some(work) = self.work.get_mut(&id) {
+                (work.status, work.output) = (status, output);
+                if status == Status::Done {
+                    work.error = None;
+                } else if error.is_some() {
+                    work.error = error;
+                }
+            }
+        }
+    }
+
+    /// After the process that ran it is gone: what was under way begins again, unless it changes something in the world,
+    /// which may have happened: that is for a person to say.
+    fn take_up(&mut self) {
+        self.stopped = None;
+        for work in self.work.values_mut() {
+            match work.status {
+                Status::Running if work.replaced_by.is_some() => {}
+                Status::Running if work.expert().is_some_and(|e| e.external) => {
+                    work.why = "it was interrupted and may have happened: say whether to do it again".into();
+                    work.approval = None;
+                    work.status = Status::Paused;
+                }
+                // What failed may succeed now; what a person did not allow stays so.
+                Status::Failed if matches!(work.approval, Some(Approval::Deny(_))) => {}
+                Status::Running | Status::Skipped | Status::Failed => {
+                    (work.status, work.attempts, work.wait_ms, work.stuck) = (Status::Pending, 0, 0, false);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// US dollars and tokens so far.
+    pub fn spent(&self) -> Cost {
+        self.work.values().fold(self.planning, |mut sum, work| {
+            sum += work.cost;
+            sum
+        })
+    }
+
+    /// Tokens by model.
+    pub fn by_model(&self) -> BTreeMap<String, Usage> {
+        let mut by_model: BTreeMap<String, Usage> = BTreeMap::new();
+        let planned = self.planner.iter().map(|model| (model, self.planning.usage));
+        let worked = self.work.values().filter_map(|w| Some((w.model.as_ref()?, w.cost.usage)));
+        for (model, usage) in planned.chain(worked) {
+            *by_model.entry(model.clone()).or_default() += usage;
+        }
+        by_model
+    }
+
+    /// The outputs that a subtask uses, in order.
+    pub fn inputs(&self, uses: &BTreeSet<SubtaskId>) -> Vec<Input> {
+        let input = |id: &SubtaskId| {
+            let work = self.work.get(id)?;
+            Some(Input { from: *id, task: work.subtask.task.clone(), payload: work.output.clone()? })
+        };
+        uses.iter().filter_map(input).collect()
+    }
+
+    /// Subtasks that wait for a person's word.
+    pub fn paused(&self) -> impl Iterator<Item = &Work> {
+        self.work.values().filter(|w| w.status == Status::Paused)
+    }
+}
