@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    num::NonZeroUsize,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -86,6 +87,15 @@ pub struct ExpertConfig {
     /// What running it changes.
     #[serde(default)]
     pub effects: Effects,
+    /// Whether a person has to agree before it runs.
+    #[serde(default)]
+    pub requires_approval: bool,
+    /// The most seconds that one call may take.
+    #[serde(default)]
+    pub timeout_s: Option<Spanned<f64>>,
+    /// The most calls at the same time.
+    #[serde(default)]
+    pub max_concurrent: Option<NonZeroUsize>,
     /// Name of its model, for the kinds `model` and `calculate`.
     #[serde(default)]
     pub model: Option<String>,
@@ -201,6 +211,11 @@ impl File<'_> {
                 return at(field, "must be a number of at least 0");
             }
         }
+        if let Some(timeout) = &expert.timeout_s
+            && !(timeout.get_ref().is_finite() && *timeout.get_ref() > 0.0)
+        {
+            return Err(self.error(Some(timeout.span()), Some("timeout_s"), "must be a number of seconds above 0"));
+        }
         Ok(())
     }
 }
@@ -223,6 +238,9 @@ fn build_one(
         .examples(expert.examples.iter().cloned())
         .domains(expert.domains.iter().cloned());
     profile.effects = expert.effects;
+    profile.requires_approval = expert.requires_approval;
+    profile.timeout_s = expert.timeout_s.as_ref().map(|s| *s.get_ref());
+    profile.max_concurrent = expert.max_concurrent.map(NonZeroUsize::get);
     if let Some(accepts) = &expert.accepts {
         profile.accepts = accepts.clone();
     }

@@ -4,14 +4,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qsef_core::{AnyExpert, Budget, Error, EventSink, ExpertCall, Input, Message, Outcome, Result, Status, SubtaskId};
-use tokio::sync::Semaphore;
+use futures::{Stream, StreamExt};
+use qsef_core::{
+    AnyExpert, Budget, Error, Event, EventSink, ExpertCall, Input, Message, Outcome, Result, Status, SubtaskId,
+};
+use tokio::sync::{Semaphore, mpsc::unbounded_channel};
+use tracing::Instrument;
 
 use crate::{
     Assignment, Guard, Planned, Planner, Registry, RunReport, analyse,
     ledger::{HistoryQuery, Ledger, Recorder},
     report::SubtaskReport,
-    run::{Approval, Approver, Driver, RetryBudget, Run, Setting, Step},
+    run::{Approval, Approver, Driver, Fault, RetryBudget, Run, Setting, Step},
 };
 
 /// Calls of experts at the same time, over all runs of a hub, unless [`Hub::with_max_calls`] says otherwise.
@@ -36,6 +40,16 @@ pub struct RunOptions {
     pub approver: Option<Approver>,
     /// Where to report what happens.
     pub events: EventSink,
+}
+
+/// What [`Hub::stream`] gives.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum RunItem {
+    /// Something happened.
+    Event(Event),
+    /// The run has ended; this is the last item.
+    Report(Box<RunReport>),
 }
 
 /// The hub: planner and registry together.
@@ -145,6 +159,7 @@ impl Hub {
     pub async fn run(&self, request: &str, options: RunOptions) -> Result<RunReport> {
         let began = Instant::now();
         let trace_id = ulid::Ulid::generate().to_string();
+        options.events.send(Event::Begun { trace_id: trace_id.clone() });
         let ledger = self.ledger.as_ref().filter(|_| !options.plan_only);
         let names = (trace_id.as_str(), request, self.registry.embedder().name());
         let recorder = Recorder::begin(ledger, names, 0, &options.events);
@@ -184,6 +199,7 @@ impl Hub {
         if run.steps == 0 {
             return Err(Error::Input(format!("the trace `{trace_id}` was made by a version that stored no steps")));
         }
+        options.events.send(Event::Begun { trace_id: trace_id.to_owned() });
         let budget = options.budget.or(run.budget);
         let names = (trace_id, run.request.as_str(), self.registry.embedder().name());
         let recorder = Recorder::begin(self.ledger.as_ref(), names, run.steps, &options.events);
@@ -209,21 +225,37 @@ impl Hub {
         began: Instant,
         plan_only: bool,
     ) -> Result<RunReport> {
-        let deadline = driver.deadline();
-        let planning = async {
-            driver.plan().await?;
-            driver.assign().await
-        };
-        match deadline {
-            None => planning.await?,
-            Some(deadline) => tokio::time::timeout_at(deadline.into(), planning)
-                .await
-                .map_err(|_| Error::Budget("the deadline passed before there was a plan".into()))??,
+        // The names of OpenTelemetry's conventions for generative AI.
+        let span = tracing::info_span!(
+            "invoke_agent",
+            "gen_ai.operation.name" = "invoke_agent",
+            "gen_ai.agent.name" = "qsef",
+            "gen_ai.conversation.id" = trace_id,
+            "gen_ai.usage.input_tokens" = tracing::field::Empty,
+            "gen_ai.usage.output_tokens" = tracing::field::Empty,
+        );
+        let (run, answer) = async {
+            let deadline = driver.deadline();
+            let planning = async {
+                driver.plan().await?;
+                driver.assign().await
+            };
+            match deadline {
+                None => planning.await?,
+                Some(deadline) => tokio::time::timeout_at(deadline.into(), planning)
+                    .await
+                    .map_err(|_| Error::Budget("the deadline passed before there was a plan".into()))??,
+            }
+            if !plan_only {
+                driver.drive().await?;
+            }
+            Ok::<_, Error>(driver.end().await)
         }
-        if !plan_only {
-            driver.drive().await?;
-        }
-        let (run, answer) = driver.end().await;
+        .instrument(span.clone())
+        .await?;
+        let usage = run.spent().usage;
+        span.record("gen_ai.usage.input_tokens", usage.prompt_tokens);
+        span.record("gen_ai.usage.output_tokens", usage.completion_tokens);
         let paused = run.paused().next().is_some();
         let mut subtasks: Vec<SubtaskReport> = run.work.values().map(SubtaskReport::of).collect();
         // What waits for something that failed will never run; what waits for a person may.
@@ -253,14 +285,46 @@ impl Hub {
         // It is closed nowhere.
         let _place = self.places.acquire().await;
         let began = Instant::now();
+        let span = tracing::info_span!(
+            "execute_tool",
+            "gen_ai.operation.name" = "execute_tool",
+            "gen_ai.tool.name" = expert.profile().id,
+            "gen_ai.tool.call.id" = call.id,
+            "error.type" = tracing::field::Empty,
+        );
         let guarded = async {
             self.guards.iter().try_for_each(|g| g.before(expert.profile(), &call))?;
             let outcome = expert.run(call).await?;
             self.guards.iter().try_for_each(|g| g.after(expert.profile(), &outcome))?;
             Ok(outcome)
         };
-        let result = guarded.await;
+        let result = guarded.instrument(span.clone()).await;
+        if let Err(error) = &result {
+            span.record("error.type", tracing::field::debug(Fault::kind(error)));
+        }
         (result, began.elapsed())
+    }
+
+    /// Does a request as [`Hub::run`] does, and gives what happens as it happens, then the report. Dropping the stream stops
+    /// the work.
+    pub fn stream<'a>(
+        &'a self,
+        request: &'a str,
+        mut options: RunOptions,
+    ) -> impl Stream<Item = Result<RunItem>> + Send + 'a {
+        let (sender, mut items) = unbounded_channel();
+        let (also, tells) = (std::mem::take(&mut options.events), sender.clone());
+        options.events = EventSink::new(move |event| {
+            also.send(event.clone());
+            // Whoever does not listen any more has dropped the run, too.
+            let _ = tells.send(Ok(RunItem::Event(event)));
+        });
+        let run = async move {
+            let report = self.run(request, options).await;
+            let _ = sender.send(report.map(|report| RunItem::Report(Box::new(report))));
+        };
+        let items = futures::stream::poll_fn(move |context| items.poll_recv(context));
+        futures::stream::select(items, futures::stream::once(run).filter_map(|()| std::future::ready(None)))
     }
 
     pub(crate) fn planner(&self) -> &Planner {

@@ -27,7 +27,7 @@ mod report;
 pub mod run;
 
 pub use guard::Guard;
-pub use hub::{Hub, RunOptions};
+pub use hub::{Hub, RunItem, RunOptions};
 pub use ledger::Ledger;
 pub use planner::{Analysis, Planned, Planner, analyse};
 pub use registry::{Assignment, Registry};

@@ -334,3 +334,32 @@ async fn what_takes_no_text_gets_no_text() {
     let (hub, request) = self::hub(&[("count work", &[])], vec![deaf], None).await;
     assert!(matches!(hub.run(&request, RunOptions::default()).await, Err(Error::Input(m)) if m.contains("text")));
 }
+
+#[tokio::test]
+async fn a_run_can_be_followed_as_a_stream() {
+    use futures::StreamExt;
+    use qsef_agent::RunItem;
+    let steps: &[(&str, &[usize])] = &[("paint work now", &[]), ("count work of it", &[1])];
+    let (hub, request) = hub(steps, vec![echo("paint"), echo("count")], None).await;
+    let items: Vec<RunItem> = hub.stream(&request, RunOptions::default()).map(|item| item.unwrap()).collect().await;
+    let Some(RunItem::Report(report)) = items.last() else { panic!("the report comes last") };
+    let mut answer = String::new();
+    let mut names = Vec::new();
+    for item in &items[..items.len() - 1] {
+        let RunItem::Event(event) = item else { panic!("one report") };
+        if let Event::Answer { text } = event {
+            answer.push_str(text);
+        }
+        names.push(serde_json::to_value(event).unwrap()["event"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(answer.trim(), report.answer);
+    let expected =
+        ["begun", "planned", "assigned", "assigned", "started", "finished", "answer", "started", "finished", "answer"];
+    assert_eq!(names, expected);
+    // Whoever stops listening stops the run.
+    let slow = expert("paint", |_| std::future::pending());
+    let (hub, _) = self::hub(&[], vec![slow], None).await;
+    let request = "paint work".to_owned();
+    let mut stream = Box::pin(hub.stream(&request, RunOptions::default()));
+    assert!(matches!(stream.next().await, Some(Ok(RunItem::Event(Event::Begun { .. })))));
+}

@@ -1,6 +1,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use qsef::Budget;
 
 use crate::trace;
 
@@ -60,12 +61,8 @@ pub struct Ask {
     pub query: String,
     #[command(flatten)]
     pub common: Common,
-    /// The most money to spend, in US dollars
-    #[arg(long, value_name = "X", value_parser = dollars, allow_negative_numbers = true)]
-    pub budget_usd: Option<f64>,
-    /// When to stop, such as 30s or 2m
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
-    pub deadline: Option<Duration>,
+    #[command(flatten)]
+    pub limits: Limits,
     /// Show every expert's score for each subtask, part by part
     #[arg(long)]
     pub explain: bool,
@@ -75,6 +72,32 @@ pub struct Ask {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Limits {
+    /// The most money to spend, in US dollars
+    #[arg(long, value_name = "X", value_parser = dollars, allow_negative_numbers = true)]
+    pub budget_usd: Option<f64>,
+    /// The most tokens to use, prompts and answers together
+    #[arg(long, value_name = "N")]
+    pub budget_tokens: Option<u64>,
+    /// The most calls of experts and models
+    #[arg(long, value_name = "N")]
+    pub budget_calls: Option<u64>,
+    /// When to stop, such as 30s or 2m
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub deadline: Option<Duration>,
+}
+
+impl Limits {
+    /// The budget that they set.
+    pub fn budget(&self) -> Budget {
+        let mut budget = Budget::default();
+        (budget.usd, budget.time) = (self.budget_usd, self.deadline);
+        (budget.tokens, budget.calls) = (self.budget_tokens, self.budget_calls);
+        budget
+    }
 }
 
 fn dollars(text: &str) -> Result<f64, String> {
@@ -140,6 +163,37 @@ pub enum Trace {
         #[arg(long)]
         json: bool,
     },
+    /// Go on with a run that was interrupted, reached a limit, failed in part, or waits for an approval
+    Resume(Resume),
+}
+
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// The trace's id, the beginning of one, or `last`
+    pub id: String,
+    #[command(flatten)]
+    pub common: Common,
+    /// Let this subtask run, which waits for an approval
+    #[arg(long, value_name = "SUBTASK")]
+    pub approve: Vec<usize>,
+    /// Do not let this subtask run
+    #[arg(long, value_name = "SUBTASK")]
+    pub deny: Vec<usize>,
+    /// Let this subtask do something else, such as 2="send it tomorrow"
+    #[arg(long, value_name = "SUBTASK=TASK", value_parser = edit)]
+    pub edit: Vec<(usize, String)>,
+    #[command(flatten)]
+    pub limits: Limits,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn edit(text: &str) -> Result<(usize, String), String> {
+    let parts = text.split_once('=').and_then(|(id, task)| Some((id.trim().parse().ok()?, task.trim().to_owned())));
+    parts
+        .filter(|(_, task)| !task.is_empty())
+        .ok_or_else(|| "give the subtask and what it is to do: 2=\"wave\"".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -1,10 +1,10 @@
-use std::io::Read;
+use std::{collections::BTreeMap, io::Read};
 
-use qsef::{Error, Result, RunOptions, RunReport, Status};
+use qsef::{Error, Result, RunOptions, RunReport, Status, run::Approval};
 
 use crate::{
     End,
-    args::Ask,
+    args::{Ask, Resume},
     live::Live,
     models, output,
     screen::{self, DIM, harmless, note, styled},
@@ -17,24 +17,60 @@ pub async fn run(args: Ask) -> Result<End> {
     let query = read_query(&args.query)?;
     let hub = models::open(&args.common).await?;
     let mut options = RunOptions::default();
-    options.budget.usd = args.budget_usd;
-    options.budget.time = args.deadline;
+    options.budget = args.limits.budget();
     options.plan_only = args.plan_only;
     let live = Live::begin(!args.json);
     options.events = live.sink();
-    let report = models::or_cancelled(hub.run(&query, options)).await?;
+    // A script is not asked: it gets the document, and resumes the run with the answers.
+    options.approver = (!args.json && args.query != "-").then(|| live.approver()).flatten();
+    let report = live.or_cancelled(hub.run(&query, options)).await?;
     drop(live);
-    if args.json {
-        screen::json(&output::document(&report, args.explain))?;
-    } else {
-        if args.explain {
-            explain(&report);
+    finish(&report, args.json, args.explain)
+}
+
+/// Goes on with a run that was stored.
+pub async fn resume(args: Resume) -> Result<End> {
+    let hub = models::open(&args.common).await?;
+    let trace = hub.ledger()?.resolve(&args.id)?;
+    let approve = args.approve.iter().map(|id| (*id, Approval::Approve));
+    let deny = args.deny.iter().map(|id| (*id, Approval::Deny(String::new())));
+    let edit = args.edit.iter().map(|(id, task)| (*id, Approval::Edit(task.clone())));
+    let mut answers = BTreeMap::new();
+    for (id, answer) in approve.chain(deny).chain(edit) {
+        if answers.insert(id, answer).is_some() {
+            return Err(Error::Input(format!(
+                "subtask {id} has two answers; give one of --approve, --deny and --edit"
+            )));
         }
-        summary(&report);
+    }
+    let mut options = RunOptions::default();
+    options.budget = args.limits.budget();
+    let live = Live::begin(!args.json);
+    options.events = live.sink();
+    options.approver = (!args.json).then(|| live.approver()).flatten();
+    let report = live.or_cancelled(hub.resume(&trace, answers, options)).await?;
+    drop(live);
+    finish(&report, args.json, false)
+}
+
+/// Prints what is to be told of a run after its answer; how the command ends.
+fn finish(report: &RunReport, json: bool, explained: bool) -> Result<End> {
+    if json {
+        screen::json(&output::document(report, explained))?;
+    } else {
+        if explained {
+            explain(report);
+        }
+        summary(report);
+    }
+    for subtask in report.subtasks.iter().filter(|s| s.status == Status::Paused) {
+        let line = format!("{}. {} → {} waits for your approval", subtask.id, subtask.task, subtask.expert);
+        let command = format!("qsef trace resume {} --approve {}", report.trace_id, subtask.id);
+        note(format!("{}; {command} (or --deny, --edit)", harmless(&line)));
     }
     Ok(match &report.exhausted {
         Some(limit) => {
-            note(format!("stopped early: {limit}"));
+            note(format!("stopped early: {}", harmless(limit)));
             End::Exhausted
         }
         None if report.succeeded() => End::Done,

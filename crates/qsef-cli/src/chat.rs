@@ -102,7 +102,8 @@ impl Session {
         options.previous = self.previous();
         let live = Live::begin(true);
         options.events = live.sink();
-        let ended = models::or_cancelled(hub.run(request, options)).await;
+        options.approver = live.approver();
+        let ended = live.or_cancelled(hub.run(request, options)).await;
         drop(live);
         match ended {
             Ok(report) => {

@@ -6,9 +6,12 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use qsef::{Event, EventSink, Subtask, SubtaskId};
+use qsef::{Error, Event, EventSink, Result, Subtask, SubtaskId, run::Approver};
 
-use crate::screen::{self, BOLD, CYAN, DIM, GREEN, RED, harmless, note, styled, warning};
+use crate::{
+    approve, models,
+    screen::{self, BOLD, CYAN, DIM, GREEN, RED, harmless, note, styled, warning},
+};
 
 /// The lines that move while a run is under way, one per subtask; on a terminal only.
 #[derive(Default)]
@@ -20,6 +23,8 @@ struct Tree {
     /// Whether the answer has begun, and what ends up in the middle of it has to wait.
     answering: bool,
     failures: Vec<String>,
+    /// The run, once it has begun.
+    trace_id: Option<String>,
 }
 
 struct Row {
@@ -35,6 +40,7 @@ enum State {
     /// Per cent of a long input that are read.
     Reading(u64),
     Done(u64),
+    Paused,
     Failed,
 }
 
@@ -50,6 +56,22 @@ impl Live {
         let planning = screen::spinner("planning");
         let tree = Tree { planning: Some(planning), ..Tree::default() };
         Self { tree: Arc::new(Mutex::new(tree)), answer }
+    }
+
+    /// Asks the person at the terminal, where there is one; the moving lines come to rest before that.
+    pub fn approver(&self) -> Option<Approver> {
+        let tree = self.tree.clone();
+        approve::at_terminal(move || tree.lock().unwrap_or_else(PoisonError::into_inner).rest())
+    }
+
+    /// Waits for a run that Ctrl-C ends, and then says how to go on with it.
+    pub async fn or_cancelled<T>(&self, run: impl Future<Output = Result<T>>) -> Result<T> {
+        let ended = models::or_cancelled(run).await;
+        let mut tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Err(Error::Cancelled), Some(trace)) = (&ended, tree.trace_id.take()) {
+            tree.failures.push(format!("`qsef trace resume {trace}` goes on with it; what is done stays done"));
+        }
+        ended
     }
 
     /// Where the run's events go.
@@ -73,6 +95,7 @@ impl Drop for Live {
 impl Tree {
     fn take(&mut self, event: Event, answer: bool) {
         match event {
+            Event::Begun { trace_id } => self.trace_id = Some(trace_id),
             Event::Planned { plan, .. } => {
                 self.end_planning();
                 let row = |subtask| Row { subtask, expert: String::new(), state: State::Waiting, bar: None };
@@ -86,6 +109,7 @@ impl Tree {
                 row.show();
             }
             Event::Started { id } => self.change(id, State::Running),
+            Event::Paused { id } => self.change(id, State::Paused),
             Event::Reading { id, done, total } => self.change(id, State::Reading(100 * done / total.max(1))),
             Event::Finished { id, elapsed_ms, .. } => self.change(id, State::Done(elapsed_ms)),
             Event::Failed { id, message } => {
@@ -150,6 +174,7 @@ impl Row {
             State::Waiting => styled(DIM, "·"),
             State::Running | State::Reading(_) => styled(CYAN, "▸"),
             State::Done(_) => styled(GREEN, "✓"),
+            State::Paused => styled(CYAN, "‖"),
             State::Failed => styled(RED, "✗"),
         };
         let uses: Vec<String> = self.subtask.uses.iter().map(ToString::to_string).collect();
@@ -157,6 +182,7 @@ impl Row {
         let took = match self.state {
             State::Reading(share) => styled(DIM, format!("  reading, {share} %")),
             State::Done(ms) => styled(DIM, format!("  {:.1} s", ms as f64 / 1000.0)),
+            State::Paused => styled(DIM, "  waits for your approval"),
             _ => String::new(),
         };
         let number = styled(BOLD, format!("{}.", self.subtask.id));

@@ -1,5 +1,6 @@
 //! The `qsef` command: arguments and screens over the SDK.
 
+mod approve;
 mod args;
 mod ask;
 mod chat;
@@ -13,7 +14,7 @@ mod trace;
 
 use std::{process::ExitCode, time::Duration};
 
-use args::{Bench, Cli, Command, Eval};
+use args::{Bench, Cli, Command, Eval, Trace};
 use clap::Parser;
 use qsef::Error;
 
@@ -58,7 +59,9 @@ async fn run(command: Command) -> qsef::Result<End> {
         Command::Eval(Eval::Route(args)) => eval::route(args).await,
         Command::Eval(Eval::Intent(args)) => eval::intent(args).await,
         Command::Eval(Eval::Readability(args)) => eval::readability(args),
-        Command::Trace(args) => trace::run(args),
+        Command::Trace(Trace::Resume(args)) => ask::resume(args).await,
+        Command::Trace(Trace::List { limit, json }) => trace::list(limit, json),
+        Command::Trace(Trace::Show { id, json }) => trace::show(&id, json),
         Command::Feedback(args) => trace::feedback(args),
         Command::Eval(Eval::Adapt(args)) => eval::adapt(args).await,
         Command::Bench(Bench::Generate(args)) => eval::generate(args).await,

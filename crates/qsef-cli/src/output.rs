@@ -37,5 +37,8 @@ pub fn document(report: &RunReport, explain: bool) -> Value {
     if let (Some(limit), Some(document)) = (&report.exhausted, document.as_object_mut()) {
         document.insert("exhausted".into(), json!(limit));
     }
+    if let (true, Some(document)) = (report.paused, document.as_object_mut()) {
+        document.insert("paused".into(), json!(true));
+    }
     document
 }

@@ -3,28 +3,17 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use qsef::{
-    Error, Ledger, Result, SubtaskId,
+    Error, Ledger, Result, Status, SubtaskId,
     ledger::{Outcome, Recorded},
+    run::{Run, Work, replay},
 };
 use serde_json::{Value, json};
 
 use crate::{
     End,
-    args::{Feedback, Trace},
+    args::Feedback,
     screen::{self, BOLD, DIM, harmless, note, styled},
 };
-
-pub fn run(args: Trace) -> Result<End> {
-    let ledger = qsef::open_ledger()?;
-    match args {
-        Trace::List { limit, json } => list(&ledger, limit, json)?,
-        Trace::Show { id, json } => {
-            let recorded = ledger.decisions_of(&ledger.resolve(&id)?)?;
-            if json { screen::json(&document(&recorded))? } else { show(&recorded) }
-        }
-    }
-    Ok(End::Done)
-}
 
 pub fn feedback(args: Feedback) -> Result<End> {
     let ledger = qsef::open_ledger()?;
@@ -52,10 +41,12 @@ pub fn score(text: &str) -> std::result::Result<f64, String> {
     score.ok_or_else(|| "a score is a number from 0 (of no use) to 1 (just right)".to_owned())
 }
 
-fn list(ledger: &Ledger, limit: usize, json: bool) -> Result<()> {
+pub fn list(limit: usize, json: bool) -> Result<End> {
+    let ledger = qsef::open_ledger()?;
     let traces = ledger.traces(limit)?;
     if json {
-        return screen::json(&json!({ "traces": traces }));
+        screen::json(&json!({ "traces": traces }))?;
+        return Ok(End::Done);
     }
     if traces.is_empty() {
         note(format!("nothing is recorded in {} yet", ledger.path().display()));
@@ -66,10 +57,47 @@ fn list(ledger: &Ledger, limit: usize, json: bool) -> Result<()> {
         let line = format!("{}  {about}  {}\n", styled(BOLD, harmless(&trace.trace_id)), one_line(&trace.request, 100));
         screen::print(&line);
     }
-    Ok(())
+    Ok(End::Done)
 }
 
-fn show(recorded: &[Recorded]) {
+/// Shows a run: what was decided, how that turned out, and how far the run is.
+pub fn show(id: &str, json: bool) -> Result<End> {
+    let ledger = qsef::open_ledger()?;
+    let id = ledger.resolve(id)?;
+    let run = replay(ledger.steps_of(&id)?.into_iter().map(|(_, step)| step))?;
+    // Before anything is decided there is nothing but the request.
+    let recorded = if run.steps > 0 && run.work.is_empty() { Vec::new() } else { ledger.decisions_of(&id)? };
+    let state = (run.steps > 0).then(|| state(&run));
+    if json {
+        screen::json(&document(&id, &recorded, &run, state.as_deref()))?;
+        return Ok(End::Done);
+    }
+    if recorded.is_empty() {
+        screen::print(&format!("{}\n{}\n", styled(BOLD, harmless(&id)), harmless(&run.request)));
+    }
+    print(&recorded);
+    if let Some(state) = state {
+        screen::print(&format!("\n{}\n", harmless(&state)));
+    }
+    Ok(End::Done)
+}
+
+/// How far a run is, in words.
+fn state(run: &Run) -> String {
+    let waiting: Vec<String> = run.paused().map(|w| w.subtask.id.to_string()).collect();
+    let count = |status| run.work.values().filter(|w| w.status == status).count();
+    match &run.stopped {
+        Some(reason) => format!("stopped: {reason}; `qsef trace resume` goes on"),
+        None if !waiting.is_empty() => format!("waits for an approval: subtask {}", waiting.join(", ")),
+        None if !run.next().is_empty() || run.is_under_way() => {
+            "not at its end; `qsef trace resume` goes on".to_owned()
+        }
+        None if count(Status::Failed) > 0 => format!("ended, {} of {} failed", count(Status::Failed), run.work.len()),
+        None => "done".to_owned(),
+    }
+}
+
+fn print(recorded: &[Recorded]) {
     if let Some(first) = recorded.first() {
         let began = styled(DIM, time(first.decision.at_ms));
         let trace = styled(BOLD, harmless(&first.decision.trace_id));
@@ -100,7 +128,7 @@ fn in_words(outcome: &Outcome) -> String {
 }
 
 /// A trace as `qsef trace show --json` prints it.
-fn document(recorded: &[Recorded]) -> Value {
+fn document(id: &str, recorded: &[Recorded], run: &Run, state: Option<&str>) -> Value {
     let outcome = |o: &Outcome| {
         json!({
             "kind": o.kind, "score": o.score, "latency_ms": o.latency_ms, "usd": o.usd, "tokens": o.tokens,
@@ -117,9 +145,18 @@ fn document(recorded: &[Recorded]) -> Value {
             "outcomes": r.outcomes.iter().map(outcome).collect::<Vec<_>>(),
         })
     };
+    let subtask = |w: &Work| {
+        json!({
+            "id": w.subtask.id, "task": w.subtask.task, "status": w.status, "expert": w.expert().map(|e| &e.expert),
+            "attempts": w.attempts, "cost_usd": w.cost.usd, "elapsed_ms": w.elapsed_ms,
+            "output": w.output.as_ref().map(|o| &o.value), "error": w.error,
+        })
+    };
     let first = recorded.first().map(|r| &r.decision);
     json!({
-        "trace_id": first.map(|d| &d.trace_id), "request": first.map(|d| &d.request), "at_ms": first.map(|d| d.at_ms),
+        "trace_id": id, "request": first.map_or(&run.request, |d| &d.request), "at_ms": first.map(|d| d.at_ms),
+        "state": state,
+        "subtasks": run.work.values().map(subtask).collect::<Vec<_>>(),
         "decisions": recorded.iter().map(row).collect::<Vec<_>>(),
     })
 }

@@ -9,6 +9,11 @@ use crate::{Plan, SubtaskId};
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
+    /// A run began, or goes on.
+    Begun {
+        /// Its unique name.
+        trace_id: String,
+    },
     /// The request is split.
     Planned {
         /// The subtasks.
@@ -29,6 +34,11 @@ pub enum Event {
     },
     /// A subtask began.
     Started {
+        /// Which subtask.
+        id: SubtaskId,
+    },
+    /// A subtask waits for a person's word.
+    Paused {
         /// Which subtask.
         id: SubtaskId,
     },

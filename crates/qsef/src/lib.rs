@@ -19,9 +19,10 @@ mod local;
 #[cfg(feature = "candle")]
 pub use local::{DEFAULT_EMBEDDER, DEFAULT_MODEL, Models, home, open_agent, open_ledger};
 pub use qsef_agent::{
-    Analysis, Assignment, Hub, Ledger, Planned, Planner, Registry, RunOptions, RunReport, SubtaskReport,
+    Analysis, Assignment, Guard, Hub, Ledger, Planned, Planner, Registry, RunItem, RunOptions, RunReport,
+    SubtaskReport,
     config::{AgentConfig, build as build_experts},
-    experts, ledger,
+    experts, ledger, middleware, run,
 };
 #[cfg(feature = "candle")]
 pub use qsef_candle::{decoder::CandleModel, embedder::CandleEmbedder, models};

@@ -39,6 +39,8 @@ fn errors_name_line_and_field() {
         (&format!("{count}{count}"), vec!["a.toml:9", "(id)", "line 5"]),
         (&format!("{count}params_b = nan"), vec!["params_b"]),
         (&format!("{count}prompt = \"code\""), vec!["(prompt)"]),
+        (&format!("{count}timeout_s = 0"), vec!["a.toml:8", "(timeout_s)", "above 0"]),
+        (&format!("{count}max_concurrent = 0"), vec!["a.toml:8", "max_concurrent"]),
     ] {
         let message = error(text);
         for part in parts {

@@ -20,7 +20,7 @@ impl Planner {
         let mut messages = prefix.to_vec();
         messages.push(Message::user(json!({"step": subtask.task, "problem": problem}).to_string()));
         let call = Request::new(messages).json_schema(schema(MAX_PARTS)).prefix_messages(prefix.len());
-        let generation = self.model.generate(call.max_tokens((160 + 2 * subtask.task.len()).min(1024))).await?;
+        let generation = self.generate(call.max_tokens((160 + 2 * subtask.task.len()).min(1024))).await?;
         let steps: Vec<_> = read_steps(&generation.text)
             .into_iter()
             .map(|step| (clean(&step.task).trim().to_owned(), step.uses))

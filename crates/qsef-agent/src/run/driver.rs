@@ -130,16 +130,20 @@ impl<'a> Driver<'a> {
     /// Goes on until there is nothing left to do, a limit is reached, or all that is left waits for a person.
     pub async fn drive(&mut self) -> Result<()> {
         let mut under_way: UnderWay<'a> = FuturesUnordered::new();
-        let mut replanning = BTreeSet::new();
+        // One at a time: the new subtasks take the next numbers.
+        let mut replanning = false;
         // Those that were stored while they waited for a person.
-        self.run.paused().for_each(|work| self.question(work.subtask.id, &under_way));
+        for work in self.run.paused() {
+            self.setting.events.send(Event::Paused { id: work.subtask.id });
+            self.question(work.subtask.id, &under_way);
+        }
         self.announce_ends();
         loop {
             for action in self.run.next() {
                 match action {
                     Action::Call(id) => self.call(id, &mut under_way).await?,
                     Action::Ask(id) => self.ask(id, &mut under_way).await?,
-                    Action::Replan(id) if replanning.insert(id) => self.replan(id, &under_way),
+                    Action::Replan(id) if !std::mem::replace(&mut replanning, true) => self.replan(id, &under_way),
                     Action::Stop(reason) => self.step(Step::Stopped { reason }).await?,
                     Action::Replan(_) | Action::Plan | Action::Assign => {}
                 }
@@ -160,7 +164,7 @@ impl<'a> Driver<'a> {
                 }
                 Some(Happened::Answered { .. }) => {}
                 Some(Happened::Replanned { id, parts }) => {
-                    replanning.remove(&id);
+                    replanning = false;
                     self.replanned(id, parts).await?;
                 }
                 None => return Ok(()),
@@ -275,6 +279,7 @@ impl<'a> Driver<'a> {
 
     async fn ask(&mut self, id: SubtaskId, under_way: &mut UnderWay<'a>) -> Result<()> {
         self.step(Step::Asked { id }).await?;
+        self.setting.events.send(Event::Paused { id });
         self.question(id, under_way);
         Ok(())
     }
@@ -344,14 +349,14 @@ impl<'a> Driver<'a> {
             }
             match (&work.output, &work.error) {
                 (Some(output), _) if work.status == Status::Done => {
+                    let (text, elapsed_ms) = (output.to_text(), work.elapsed_ms);
+                    self.setting.events.send(Event::Finished { id, output: text, elapsed_ms });
                     self.answer.end(id, Some(&output.to_markdown()));
-                    let (output, elapsed_ms) = (output.to_text(), work.elapsed_ms);
-                    self.setting.events.send(Event::Finished { id, output, elapsed_ms });
                 }
                 (_, error) => {
                     let message = error.clone().unwrap_or_else(|| "it failed".into());
+                    self.setting.events.send(Event::Failed { id, message: message.clone() });
                     self.answer.end(id, Some(&format!("(This part failed: {message})")));
-                    self.setting.events.send(Event::Failed { id, message });
                 }
             }
         }
