@@ -15,7 +15,8 @@ type Script = dyn Fn(&Request) -> Result<String> + Send + Sync;
 pub struct ScriptedModel {
     info: ModelInfo,
     script: Arc<Script>,
-    seen: Arc<Mutex<Vec<Request>>>,
+    /// None where requests are not kept.
+    seen: Option<Arc<Mutex<Vec<Request>>>>,
 }
 
 impl ScriptedModel {
@@ -28,7 +29,7 @@ impl ScriptedModel {
             accepts: vec![Modality::Text],
             usd_per_mtok: 0.0,
         };
-        Self { info, script: Arc::new(script), seen: Arc::default() }
+        Self { info, script: Arc::new(script), seen: Some(Arc::default()) }
     }
 
     /// A model that gives these answers in turn, and fails when they are used up.
@@ -42,9 +43,16 @@ impl ScriptedModel {
         })
     }
 
-    /// The requests seen so far.
+    /// Does not keep the requests, for tests that make very many.
+    pub fn forgetful(mut self) -> Self {
+        self.seen = None;
+        self
+    }
+
+    /// The requests seen so far; none for a forgetful model.
     pub fn requests(&self) -> Vec<Request> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let seen = self.seen.as_ref().map(|seen| seen.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        seen.unwrap_or_default()
     }
 }
 
@@ -57,7 +65,9 @@ impl LanguageModel for ScriptedModel {
         let answer = (self.script)(&request);
         let words = |text: &str| text.split_whitespace().count() as u64;
         let prompt_tokens = request.messages.iter().map(|m| words(&m.as_text().unwrap_or_default())).sum();
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+        if let Some(seen) = &self.seen {
+            seen.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+        }
         let answer = answer?;
         let usage = Usage { prompt_tokens, cached_tokens: 0, completion_tokens: words(&answer) };
         let text = Delta::Text { text: answer, logprobs: Vec::new() };

@@ -45,7 +45,7 @@ pub fn echo(id: &'static str) -> Scripted {
 pub async fn hub(steps: &[(&str, &[usize])], experts: Vec<Scripted>, fallback: Option<&str>) -> (Hub, String) {
     let rows: Vec<_> = steps.iter().map(|(task, uses)| serde_json::json!({"task": task, "uses": uses})).collect();
     let answer = serde_json::json!({"steps": rows}).to_string();
-    let model = AnyModel::new(ScriptedModel::new(move |_| Ok(answer.clone())));
+    let model = AnyModel::new(ScriptedModel::new(move |_| Ok(answer.clone())).forgetful());
     let experts = experts.into_iter().map(AnyExpert::new).collect();
     let registry = Registry::new(AnyEmbedder::new(LetterEmbedder), experts, fallback).await.unwrap();
     let request = steps.iter().map(|(task, _)| *task).collect::<Vec<_>>().join("; ");
