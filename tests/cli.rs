@@ -442,6 +442,92 @@ fn ctrl_c_ends_a_run_soon() {
     assert!(status.code() == Some(1) && asked.elapsed().as_secs() < 30, "{status:?} after {:?}", asked.elapsed());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_run_that_was_killed_is_resumed_without_repeating_what_is_done() {
+    let _lock = one_at_a_time();
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("qsef"))
+        .args(["ask", MAIN_JOB, "--json"])
+        .env("QSEF_HOME", home())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let ledger = Ledger::open(home().join(Ledger::FILE_NAME)).unwrap();
+    let before = ledger.traces(1).unwrap().first().map(|t| t.trace_id.clone());
+    // The calculation is done and the function is being written.
+    let (trace, run) = loop {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let Some(trace) =
+            ledger.traces(1).unwrap().into_iter().map(|t| t.trace_id).find(|t| Some(t) != before.as_ref())
+        else {
+            continue;
+        };
+        let steps = ledger.steps_of(&trace).unwrap().into_iter().map(|(_, step)| step);
+        let run = qsef::run::replay(steps).unwrap();
+        let status: Vec<_> = run.work.values().map(|w| w.status).collect();
+        if status == [qsef::Status::Done, qsef::Status::Running] {
+            break (trace, run);
+        }
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself: {status:?}");
+    };
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let shown = read(&qsef(&["trace", "show", &trace, "--json"]).output().unwrap());
+    assert!(shown["state"].as_str().unwrap().contains("trace resume"), "{shown}");
+    let output = qsef(&["trace", "resume", &trace, "--json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let document = read(&output);
+    assert_eq!(
+        (&document["trace_id"], &document["plan"]["subtasks"][0]["output"]),
+        (&json!(trace), &json!("22.369363 miles"))
+    );
+    assert!(document["plan"]["subtasks"][1]["output"].as_str().unwrap().contains("fn "), "{document}");
+    let calls = |id| {
+        let steps = ledger.steps_of(&trace).unwrap().into_iter();
+        steps.filter(|(_, step)| matches!(step, qsef::run::Step::Started { id: of, .. } if *of == id)).count()
+    };
+    assert_eq!((calls(1), calls(2)), (1, 2));
+    assert!(run.planning.usage.prompt_tokens > 0);
+    let shown = read(&qsef(&["trace", "show", &trace, "--json"]).output().unwrap());
+    assert_eq!(shown["state"], "done");
+}
+
+#[test]
+fn what_needs_approval_waits_until_a_command_gives_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let agent = dir.path().join("careful.toml");
+    let experts = r#"name = "careful"
+model = "qwen2.5-coder-0.5b"
+embedder = "all-minilm-l6-v2"
+[[experts]]
+id = "calculate"
+kind = "calculate"
+description = "Calculates: arithmetic, percentages, conversion of units."
+requires_approval = true
+"#;
+    std::fs::write(&agent, experts).unwrap();
+    let agent = agent.to_str().unwrap();
+    let output = run(&["ask", "Convert 3 km to miles", "--json", "--agent", agent]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let document = read(&output);
+    assert_eq!((&document["paused"], &document["plan"]["subtasks"][0]["status"]), (&json!(true), &json!("paused")));
+    let trace = document["trace_id"].as_str().unwrap();
+    assert!(errors(&output).contains(&format!("qsef trace resume {trace} --approve 1")), "{output:?}");
+    for (answers, message) in [
+        (vec!["--approve", "1", "--deny", "1"], "two answers"),
+        (vec!["--approve", "2"], "does not wait"),
+        (vec!["--edit", "1="], "what it is to do"),
+    ] {
+        let output = run(&[&["trace", "resume", trace, "--agent", agent][..], &answers].concat());
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(errors(&output).contains(message), "{output:?}");
+    }
+    let output = run(&["trace", "resume", trace, "--agent", agent, "--edit", "1=Convert 5 km to miles"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "3.106856 miles");
+}
+
 #[test]
 fn routing_and_intents_are_evaluated_as_one_document() {
     let dir = tempfile::tempdir().unwrap();
