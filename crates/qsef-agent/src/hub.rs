@@ -15,7 +15,7 @@ use crate::{
     Assignment, Guard, Planned, Planner, Registry, RunReport, analyse,
     ledger::{HistoryQuery, Ledger, Recorder},
     report::SubtaskReport,
-    run::{Approval, Approver, Driver, Fault, RetryBudget, Run, Setting, Step},
+    run::{Approval, Approver, Driver, Fault, Integration, RetryBudget, Run, Setting, Step},
 };
 
 /// Calls of experts at the same time, over all runs of a hub, unless [`Hub::with_max_calls`] says otherwise.
@@ -36,6 +36,8 @@ pub struct RunOptions {
     pub history: Vec<Message>,
     /// The result before the request, for a subtask that refers to it with a word like "it".
     pub previous: Option<Input>,
+    /// Has several experts do each subtask where several fit, and makes one output of theirs.
+    pub committee: Option<Integration>,
     /// Who is asked before an expert runs that needs a person's approval. Without one the run pauses there.
     pub approver: Option<Approver>,
     /// Where to report what happens.
@@ -159,7 +161,7 @@ impl Hub {
     pub async fn run(&self, request: &str, options: RunOptions) -> Result<RunReport> {
         let began = Instant::now();
         let trace_id = ulid::Ulid::generate().to_string();
-        options.events.send(Event::Begun { trace_id: trace_id.clone() });
+        let events = options.events.clone();
         let ledger = self.ledger.as_ref().filter(|_| !options.plan_only);
         let names = (trace_id.as_str(), request, self.registry.embedder().name());
         let recorder = Recorder::begin(ledger, names, 0, &options.events);
@@ -172,8 +174,11 @@ impl Hub {
                 budget: options.budget,
                 history: options.history,
                 previous: options.previous,
+                committee: options.committee,
             })
             .await?;
+        // Whoever hears of it can resume it.
+        events.send(Event::Begun { trace_id: trace_id.clone() });
         self.drive(driver, trace_id, began, options.plan_only).await
     }
 

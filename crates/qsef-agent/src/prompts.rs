@@ -28,6 +28,12 @@ pub(crate) fn replan() -> &'static [Message] {
     MESSAGES.get_or_init(|| parse(include_str!("../../../prompts/replan.md")))
 }
 
+/// The conversation before several answers that are to become one.
+pub(crate) fn synthesise() -> &'static [Message] {
+    static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
+    MESSAGES.get_or_init(|| parse(include_str!("../../../prompts/synthesise.md")))
+}
+
 /// The conversation before words that are to become an expression.
 pub(crate) fn calculate() -> &'static [Message] {
     static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();

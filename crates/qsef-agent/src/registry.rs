@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use qsef_core::{AnyEmbedder, AnyExpert, Budget, Error, ExpertProfile, Modality, Plan, Result, SubtaskId};
+use qsef_core::{AnyEmbedder, AnyExpert, Budget, Effects, Error, ExpertProfile, Modality, Plan, Result, SubtaskId};
 use qsef_score::{
     Example, Outcome, Score, Scorer, Task, Weights, anchor_texts,
-    choose::{self, Limits, Need, Offer, Slot},
+    choose::{self, Limits, Need, Offer, Size, Slot},
 };
 use serde::Serialize;
 
 use crate::{
     ledger::HistoryRow,
     middleware::{self, WatchLayer},
-    run::{Candidate, Choice},
+    run::{Candidate, Choice, Integration},
 };
 
 /// Below this efficiency, by the priors of the score, no expert fits, and the fallback does the subtask.
@@ -255,7 +255,7 @@ impl Registry {
     }
 
     /// Who does a subtask, and who takes over where that expert cannot: those that are about as good, and the fallback.
-    pub(crate) fn choice(&self, assignment: &Assignment) -> Choice {
+    pub(crate) fn choice(&self, assignment: &Assignment, committee: Option<Integration>) -> Choice {
         let candidate = |id: &str, te: f64| {
             let profile = self.get(id)?.profile();
             let (usd, tokens) = expected(profile);
@@ -270,10 +270,30 @@ impl Registry {
                 candidates.extend(candidate(&score.expert, score.te));
             }
         }
+        let committee = committee.map_or(Vec::new(), |c| self.committee(assignment, c.size));
         let is_candidate = |s: &Score| candidates.iter().any(|c| c.expert == s.expert);
         let ranked = assignment.scores.iter().enumerate();
         let scores = ranked.filter(|(rank, s)| *rank < OFFERS || is_candidate(s)).map(|(_, s)| s.clone()).collect();
-        Choice { id: assignment.id, candidates, why: assignment.why.clone(), scores }
+        Choice { id: assignment.id, candidates, committee, why: assignment.why.clone(), scores }
+    }
+
+    /// The best experts that fit a subtask and may do it at the same time: not those that change something, of which one is
+    /// enough, nor those that need a person. Empty where there are not two.
+    fn committee(&self, assignment: &Assignment, size: usize) -> Vec<Candidate> {
+        let alone = |profile: &ExpertProfile| profile.effects == Effects::External || profile.requires_approval;
+        if self.get(&assignment.expert).is_none_or(|e| alone(e.profile())) {
+            return Vec::new();
+        }
+        let fits = assignment.scores.iter().filter(|s| s.te >= self.least_te);
+        let fits = fits.filter(|s| self.get(&s.expert).is_some_and(|e| !alone(e.profile())));
+        let seated = choose::committee(fits.map(|s| (s.expert.as_str(), s.te)), Size::Fixed(size));
+        let candidate = |member: &choose::Member| {
+            let profile = self.get(&member.expert)?.profile();
+            let (usd, tokens) = expected(profile);
+            Some(Candidate::new(profile, member.te, usd, tokens))
+        };
+        let seated: Vec<Candidate> = seated.iter().filter_map(candidate).collect();
+        if seated.len() < 2 { Vec::new() } else { seated }
     }
 
     fn why(&self, chosen: &Score, scores: &[Score]) -> String {

@@ -39,6 +39,10 @@ pub struct SubtaskReport {
     pub output: Option<Payload>,
     /// Why it failed.
     pub error: Option<String>,
+    /// Experts that did it together with their outputs, best first; empty where one did it alone.
+    pub committee: Vec<(String, Option<Payload>)>,
+    /// The share of the committee's weight that agrees with the output, in [0, 1].
+    pub agreement: Option<f64>,
 }
 
 impl SubtaskReport {
@@ -60,6 +64,8 @@ impl SubtaskReport {
             model: work.model.clone(),
             output: work.output.clone(),
             error: work.error.clone(),
+            committee: work.members.iter().map(|m| (m.candidate.expert.clone(), m.output.clone())).collect(),
+            agreement: work.agreement,
         }
     }
 }

@@ -1,4 +1,4 @@
-use qsef_core::{Error, Event, EventSink, Result};
+use qsef_core::{Error, Event, EventSink, Result, SubtaskId};
 use serde_json::Value;
 use tokio::{
     sync::{
@@ -12,7 +12,7 @@ use super::{
     Decision, Ledger, Outcome, OutcomeKind,
     rows::{Entry, StepRow, now_ms},
 };
-use crate::run::{Ended, FaultKind, Run, Step, Work};
+use crate::run::{Candidate, Ended, FaultKind, Run, Step, Work};
 
 /// How many of the experts that were not chosen a decision keeps.
 const ALTERNATIVES: usize = 3;
@@ -76,41 +76,45 @@ impl Recorder {
             at_ms: now_ms(),
         })];
         match step {
-            Step::Ended { id, elapsed_ms, result, .. } => {
-                rows.extend(run.work.get(id).and_then(|work| self.ended(work, *elapsed_ms, result)));
-            }
+            Step::Ended { id, expert, elapsed_ms, result } => rows.extend(self.ended(*id, expert, *elapsed_ms, result)),
             // It stops while something is under way only at its deadline.
-            Step::Stopped { .. } => rows.extend(
-                run.work
-                    .values()
-                    .filter(|w| w.is_under_way())
-                    .map(|w| Entry::Outcome(self.outcome(w, OutcomeKind::TimedOut))),
-            ),
+            Step::Stopped { .. } => {
+                for work in run.work.values() {
+                    let outcome = |e: &Candidate| self.outcome(work.subtask.id, &e.expert, OutcomeKind::TimedOut);
+                    rows.extend(work.at_work().map(outcome).map(Entry::Outcome));
+                }
+            }
             _ => {}
         }
         Ok(rows)
     }
 
-    /// Who has a subtask, with the embedding of its task.
-    pub fn decided(&self, work: &Work, vector: Option<Vec<f32>>) -> Option<Entry> {
-        self.writer.as_ref()?;
-        let expert = work.expert()?;
-        let score = work.scores.iter().find(|s| s.expert == expert.expert);
-        let others = work.scores.iter().filter(|s| s.expert != expert.expert).take(ALTERNATIVES);
-        Some(Entry::Decision(Decision {
-            trace_id: self.trace_id.clone(),
-            subtask: work.subtask.id,
-            request: self.request.clone(),
-            task: work.subtask.task.clone(),
-            expert: expert.expert.clone(),
-            te: expert.te,
-            terms: serde_json::to_value(score).unwrap_or(Value::Null),
-            alternatives: others.map(|s| (s.expert.clone(), s.te)).collect(),
-            embedder: self.embedder.clone(),
-            vector,
-            expected_usd: expert.usd,
-            at_ms: now_ms(),
-        }))
+    /// Who has a subtask, or who has it together, with the embedding of its task.
+    pub fn decided(&self, work: &Work, vector: Option<&Vec<f32>>) -> Vec<Entry> {
+        if self.writer.is_none() {
+            return Vec::new();
+        }
+        let alone = work.expert().filter(|_| work.members.is_empty());
+        let experts = alone.into_iter().chain(work.members.iter().map(|m| &m.candidate));
+        let decision = |expert: &Candidate| {
+            let score = work.scores.iter().find(|s| s.expert == expert.expert);
+            let others = work.scores.iter().filter(|s| s.expert != expert.expert).take(ALTERNATIVES);
+            Entry::Decision(Decision {
+                trace_id: self.trace_id.clone(),
+                subtask: work.subtask.id,
+                request: self.request.clone(),
+                task: work.subtask.task.clone(),
+                expert: expert.expert.clone(),
+                te: expert.te,
+                terms: serde_json::to_value(score).unwrap_or(Value::Null),
+                alternatives: others.map(|s| (s.expert.clone(), s.te)).collect(),
+                embedder: self.embedder.clone(),
+                vector: vector.cloned(),
+                expected_usd: expert.usd,
+                at_ms: now_ms(),
+            })
+        };
+        experts.map(decision).collect()
     }
 
     /// Writes rows in one transaction, and waits until they are on the disk. A ledger that cannot be written stops no run.
@@ -136,7 +140,7 @@ impl Recorder {
         }
     }
 
-    fn ended(&self, work: &Work, elapsed_ms: u64, result: &Ended) -> Option<Entry> {
+    fn ended(&self, id: SubtaskId, expert: &str, elapsed_ms: u64, result: &Ended) -> Option<Entry> {
         let (kind, note) = match result {
             Ended::Done(_) => (OutcomeKind::Finished, None),
             Ended::Failed(fault) => (
@@ -157,15 +161,15 @@ impl Recorder {
             usd: cost.map(|c| c.usd).filter(|usd| usd.is_finite()),
             tokens: cost.map(|c| c.usage.prompt_tokens + c.usage.completion_tokens),
             note,
-            ..self.outcome(work, kind)
+            ..self.outcome(id, expert, kind)
         }))
     }
 
-    fn outcome(&self, work: &Work, kind: OutcomeKind) -> Outcome {
+    fn outcome(&self, subtask: SubtaskId, expert: &str, kind: OutcomeKind) -> Outcome {
         Outcome {
             trace_id: self.trace_id.clone(),
-            subtask: work.subtask.id,
-            expert: work.expert().map(|e| e.expert.clone()).unwrap_or_default(),
+            subtask,
+            expert: expert.to_owned(),
             kind,
             score: if kind == OutcomeKind::Finished { 1.0 } else { 0.0 },
             latency_ms: None,

@@ -8,6 +8,7 @@ mod check;
 mod clauses;
 mod refs;
 mod replan;
+mod synthesis;
 
 pub use analysis::{Analysis, analyse};
 use qsef_core::{AnyModel, Error, Generation, Message, Plan, Request, Result, Role, Usage};

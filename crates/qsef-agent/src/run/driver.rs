@@ -12,12 +12,16 @@ use qsef_core::{
 
 use super::approve::Approver;
 use super::{
+    committee::{self, Method},
     next::Action,
     retry::Failed,
     state::Run,
     step::{Approval, Choice, Ended, Fault, Step, milliseconds},
 };
 use crate::{Hub, answer::Answer, ledger::Recorder, planner::points_back};
+
+/// The share of the weight that has to be behind a committee's output for it not to be worth a warning.
+const AGREED: f64 = 0.75;
 
 /// What a driver is given besides the run.
 pub(crate) struct Setting {
@@ -43,7 +47,8 @@ pub(crate) struct Driver<'a> {
 
 /// Something that was waited for.
 enum Happened {
-    Ended { id: SubtaskId, result: Result<Outcome>, elapsed: Duration },
+    Ended { id: SubtaskId, expert: String, result: Result<Outcome>, elapsed: Duration },
+    Integrated { id: SubtaskId, integrated: Result<(Outcome, f64)> },
     Answered { id: SubtaskId, approval: Option<Approval> },
     Replanned { id: SubtaskId, parts: Result<Parts> },
 }
@@ -74,7 +79,7 @@ impl<'a> Driver<'a> {
     pub async fn step(&mut self, step: Step) -> Result<()> {
         let mut rows = self.recorder.rows(&self.run, &step)?;
         let (decided, before): (Vec<SubtaskId>, _) = match &step {
-            Step::Assigned { choices } | Step::Replanned { choices, .. } => {
+            Step::Assigned { choices, .. } | Step::Replanned { choices, .. } => {
                 (choices.iter().map(|c| c.id).collect(), None)
             }
             Step::Ended { id, expert, .. } => (vec![*id], Some(expert.clone())),
@@ -82,8 +87,11 @@ impl<'a> Driver<'a> {
         };
         self.run.apply(step)?;
         for id in decided {
-            let work = self.run.work.get(&id).filter(|w| before.as_ref() != w.expert().map(|e| &e.expert));
-            rows.extend(work.and_then(|work| self.recorder.decided(work, self.vectors.get(&id).cloned())));
+            let Some(work) = self.run.work.get(&id) else { continue };
+            let is_same = before.as_ref().is_some_and(|before| work.has(before));
+            if !is_same {
+                rows.extend(self.recorder.decided(work, self.vectors.get(&id)));
+            }
         }
         self.recorder.write(rows).await
     }
@@ -104,19 +112,19 @@ impl<'a> Driver<'a> {
             })
             .await?;
         }
-        let plan = self.run.plan.clone().unwrap_or_default();
-        self.answer = Arc::new(Answer::new(&plan, self.setting.events.clone()));
-        self.setting.events.send(Event::Planned { plan, repairs: self.run.repairs.clone() });
         Ok(())
     }
 
-    /// Gives every subtask to an expert, unless that is done.
+    /// Gives every subtask to an expert, unless that is done, and tells who does what.
     pub async fn assign(&mut self) -> Result<()> {
         if self.run.work.is_empty() {
             let plan = self.run.plan.clone().unwrap_or_default();
             let choices = self.choose(&plan).await?;
-            self.step(Step::Assigned { choices }).await?;
+            self.step(Step::Assigned { plan, choices, repairs: Vec::new(), cost: Cost::default() }).await?;
         }
+        let plan = self.run.plan.clone().unwrap_or_default();
+        self.answer = Arc::new(Answer::new(&plan, self.setting.events.clone()));
+        self.setting.events.send(Event::Planned { plan, repairs: self.run.repairs.clone() });
         self.run.work.keys().for_each(|id| self.announce(*id));
         Ok(())
     }
@@ -124,7 +132,8 @@ impl<'a> Driver<'a> {
     async fn choose(&mut self, plan: &Plan) -> Result<Vec<Choice>> {
         let assignments = self.hub.registry().assign(plan, &self.run.budget).await?;
         self.vectors.extend(assignments.iter().filter_map(|a| Some((a.id, a.vector.clone()?))));
-        Ok(assignments.iter().map(|a| self.hub.registry().choice(a)).collect())
+        let committee = self.run.committee;
+        Ok(assignments.iter().map(|a| self.hub.registry().choice(a, committee)).collect())
     }
 
     /// Goes on until there is nothing left to do, a limit is reached, or all that is left waits for a person.
@@ -132,6 +141,7 @@ impl<'a> Driver<'a> {
         let mut under_way: UnderWay<'a> = FuturesUnordered::new();
         // One at a time: the new subtasks take the next numbers.
         let mut replanning = false;
+        let mut integrating = BTreeSet::new();
         // Those that were stored while they waited for a person.
         for work in self.run.paused() {
             self.setting.events.send(Event::Paused { id: work.subtask.id });
@@ -141,11 +151,12 @@ impl<'a> Driver<'a> {
         loop {
             for action in self.run.next() {
                 match action {
-                    Action::Call(id) => self.call(id, &mut under_way).await?,
+                    Action::Call { id, expert } => self.call(id, expert, &mut under_way).await?,
+                    Action::Integrate(id) if integrating.insert(id) => self.integrate(id, &under_way),
                     Action::Ask(id) => self.ask(id, &mut under_way).await?,
                     Action::Replan(id) if !std::mem::replace(&mut replanning, true) => self.replan(id, &under_way),
                     Action::Stop(reason) => self.step(Step::Stopped { reason }).await?,
-                    Action::Replan(_) | Action::Plan | Action::Assign => {}
+                    Action::Integrate(_) | Action::Replan(_) | Action::Plan | Action::Assign => {}
                 }
             }
             let happened = match self.setting.deadline {
@@ -158,7 +169,10 @@ impl<'a> Driver<'a> {
                 },
             };
             match happened {
-                Some(Happened::Ended { id, result, elapsed }) => self.happened(id, result, elapsed).await?,
+                Some(Happened::Ended { id, expert, result, elapsed }) => {
+                    self.happened(id, expert, result, elapsed).await?;
+                }
+                Some(Happened::Integrated { id, integrated }) => self.integrated(id, integrated).await?,
                 Some(Happened::Answered { id, approval: Some(approval) }) => {
                     self.step(Step::Answered { id, approval }).await?;
                 }
@@ -181,19 +195,15 @@ impl<'a> Driver<'a> {
         (self.run, self.answer.so_far())
     }
 
-    /// Calls a subtask's expert.
-    async fn call(&mut self, id: SubtaskId, under_way: &mut UnderWay<'a>) -> Result<()> {
+    /// Calls an expert for a subtask.
+    async fn call(&mut self, id: SubtaskId, expert: String, under_way: &mut UnderWay<'a>) -> Result<()> {
         let Some(work) = self.run.work.get(&id) else { return Ok(()) };
-        let (Some(candidate), task) = (work.expert(), work.task().to_owned()) else { return Ok(()) };
-        let (expert, wait) = (candidate.expert.clone(), Duration::from_millis(work.wait_ms));
-        let Some(handle) = self.hub.registry().get(&expert).cloned() else {
-            // It was there when the run was stored.
-            let gone = Error::Expert { expert, message: "it is not registered any more".into() };
-            under_way.push(Box::pin(async move { Happened::Ended { id, result: Err(gone), elapsed: Duration::ZERO } }));
-            return self.started(id).await;
-        };
-        let call = self.call_of(id, task, &handle);
-        self.started(id).await?;
+        let member = work.member(&expert);
+        let wait = Duration::from_millis(member.map_or(work.wait_ms, |m| m.wait_ms));
+        let (task, alone) = (work.task().to_owned(), member.is_none());
+        let handle = self.hub.registry().get(&expert).cloned();
+        let call = handle.as_ref().map(|handle| self.call_of(id, task.clone(), handle, alone));
+        self.step(Step::Started { id, expert: expert.clone(), task }).await?;
         self.hub.retries().deposit();
         self.setting.events.send(Event::Started { id });
         let hub = self.hub;
@@ -201,22 +211,23 @@ impl<'a> Driver<'a> {
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
             }
-            let (result, elapsed) = hub.call(handle, call).await;
-            Happened::Ended { id, result, elapsed }
+            let (result, elapsed) = match handle.zip(call) {
+                Some((handle, call)) => hub.call(handle, call).await,
+                // It was there when the run was stored.
+                None => {
+                    let message = "it is not registered any more".into();
+                    (Err(Error::Expert { expert: expert.clone(), message }), Duration::ZERO)
+                }
+            };
+            Happened::Ended { id, expert, result, elapsed }
         }));
         Ok(())
     }
 
-    async fn started(&mut self, id: SubtaskId) -> Result<()> {
-        let Some(work) = self.run.work.get(&id) else { return Ok(()) };
-        let expert = work.expert().map(|e| e.expert.clone()).unwrap_or_default();
-        let task = work.task().to_owned();
-        self.step(Step::Started { id, expert, task }).await
-    }
-
     /// What an expert gets to see: its subtask, the outputs that this uses, and what the request tells. The conversation is
     /// for models; a function or a service has no use for it.
-    fn call_of(&self, id: SubtaskId, task: String, expert: &AnyExpert) -> ExpertCall {
+    /// What is written by one of several is not the answer's text.
+    fn call_of(&self, id: SubtaskId, task: String, expert: &AnyExpert, alone: bool) -> ExpertCall {
         let uses = self.run.work.get(&id).map(|w| w.subtask.uses.clone()).unwrap_or_default();
         let mut call = ExpertCall::new(task);
         call.id = id;
@@ -236,6 +247,9 @@ impl<'a> Driver<'a> {
         let (answer, events) = (self.answer.clone(), self.setting.events.clone());
         call.events = EventSink::new(move |event| {
             if let Event::Text { id, text } = &event {
+                if !alone {
+                    return;
+                }
                 answer.text(*id, text);
             }
             events.send(event);
@@ -243,10 +257,16 @@ impl<'a> Driver<'a> {
         call
     }
 
-    async fn happened(&mut self, id: SubtaskId, result: Result<Outcome>, elapsed: Duration) -> Result<()> {
+    async fn happened(
+        &mut self,
+        id: SubtaskId,
+        expert: String,
+        result: Result<Outcome>,
+        elapsed: Duration,
+    ) -> Result<()> {
         let Some(work) = self.run.work.get(&id) else { return Ok(()) };
-        let (expert, attempt) = (work.expert().map(|e| e.expert.clone()).unwrap_or_default(), work.attempts);
-        let has_others = work.candidates.len() > 1;
+        let attempt = work.member(&expert).map_or(work.attempts, |m| m.attempts);
+        let has_others = work.candidates.len() > 1 || work.members.len() > 1;
         let result = match result {
             Ok(outcome) => Ended::Done(outcome),
             Err(error) => {
@@ -256,7 +276,7 @@ impl<'a> Driver<'a> {
                     _ => None,
                 };
                 let kind = Fault::kind(&error);
-                let salt = (&self.run.request, id);
+                let salt = (&self.run.request, id, &expert);
                 let wait = self.hub.retries().wait(&Failed { kind, attempt, asked, left, has_others, salt });
                 Ended::Failed(Fault { kind, message: error.to_string(), retry_ms: wait.map(milliseconds) })
             }
@@ -277,6 +297,55 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
+    /// Makes one output of those of a committee.
+    fn integrate(&self, id: SubtaskId, under_way: &UnderWay<'a>) {
+        let (Some(work), Some(committee)) = (self.run.work.get(&id), self.run.committee) else { return };
+        let (hub, task, members) = (self.hub, work.task().to_owned(), work.members.clone());
+        under_way.push(Box::pin(async move {
+            let outputs = committee::outputs(&members);
+            let voted = match committee.method {
+                Method::Mean => committee::mean(&outputs).or_else(|| committee::vote(&outputs)),
+                Method::Vote | Method::Synthesis => committee::vote(&outputs),
+            };
+            let voted = voted.ok_or_else(|| Error::Internal("a committee without outputs".into()));
+            let integrated = match voted {
+                // What all agree on needs no model.
+                Ok((payload, agreement)) if committee.method == Method::Synthesis && agreement < 1.0 => {
+                    hub.planner().synthesise(&task, &outputs).await.map(|(text, usage)| {
+                        let cost = Cost::of(usage, hub.planner_usd_per_mtok());
+                        let payload = Payload { value: text.into(), ..payload };
+                        (Outcome { payload, cost, model: Some(hub.planner_model().to_owned()) }, agreement)
+                    })
+                }
+                voted => voted.map(|(payload, agreement)| (payload.into(), agreement)),
+            };
+            Happened::Integrated { id, integrated }
+        }));
+    }
+
+    /// Where no model could write one output of several, most of the weight decides.
+    async fn integrated(&mut self, id: SubtaskId, integrated: Result<(Outcome, f64)>) -> Result<()> {
+        let Some(work) = self.run.work.get(&id) else { return Ok(()) };
+        let (outcome, agreement) = match integrated {
+            Ok(integrated) => integrated,
+            Err(error) => {
+                let message =
+                    format!("{id}: no model could make one output of several ({error}); they are put to the vote");
+                self.setting.events.send(Event::Warning { message });
+                let voted = committee::vote(&committee::outputs(&work.members));
+                let (payload, agreement) =
+                    voted.ok_or_else(|| Error::Internal("a committee without outputs".into()))?;
+                (payload.into(), agreement)
+            }
+        };
+        if agreement < AGREED {
+            let share = 100.0 * agreement;
+            let message = format!("{id}: the experts disagree: {share:.0} % of the weight is behind this output");
+            self.setting.events.send(Event::Warning { message });
+        }
+        self.step(Step::Integrated { id, outcome, agreement }).await
+    }
+
     async fn ask(&mut self, id: SubtaskId, under_way: &mut UnderWay<'a>) -> Result<()> {
         self.step(Step::Asked { id }).await?;
         self.setting.events.send(Event::Paused { id });
@@ -295,7 +364,7 @@ impl<'a> Driver<'a> {
         let Some(work) = self.run.work.get(&id) else { return };
         let (subtask, problem) = (work.subtask.clone(), work.error.clone().unwrap_or_default());
         let first = self.run.work.keys().max().map_or(1, |last| last + 1);
-        let (hub, budget) = (self.hub, self.run.budget);
+        let (hub, budget, committee) = (self.hub, self.run.budget, self.run.committee);
         under_way.push(Box::pin(async move {
             let parts = async {
                 let (subtasks, usage) = hub.planner().replan(&subtask, &problem, first).await?;
@@ -305,7 +374,7 @@ impl<'a> Driver<'a> {
                 let plan = Plan { subtasks };
                 let assignments = hub.registry().assign(&plan, &budget).await?;
                 let vectors = assignments.iter().filter_map(|a| Some((a.id, a.vector.clone()?))).collect();
-                let choices = assignments.iter().map(|a| hub.registry().choice(a)).collect();
+                let choices = assignments.iter().map(|a| hub.registry().choice(a, committee)).collect();
                 Ok(Parts { subtasks: plan.subtasks, choices, usage, vectors })
             };
             Happened::Replanned { id, parts: parts.await }

@@ -2,6 +2,7 @@
 //! input or output; the driver makes the calls and stores each step before it goes on.
 
 mod approve;
+mod committee;
 mod driver;
 mod next;
 mod retry;
@@ -9,6 +10,7 @@ mod state;
 mod step;
 
 pub use approve::{Approver, Question};
+pub use committee::{Integration, Member, Method};
 pub(crate) use driver::{Driver, Setting};
 pub use next::Action;
 pub(crate) use retry::RetryBudget;
@@ -42,21 +44,20 @@ fn unexpected(run: &Run, step: &Step) -> Option<String> {
     match step {
         Step::Begun { .. } => (run.steps > 0).then(|| "it begins again".into()),
         Step::Planned { .. } => offered(Action::Plan),
-        Step::Assigned { choices } => {
-            let subtasks = run.plan.as_ref().map(|p| p.subtasks.iter().map(|s| s.id).collect::<Vec<_>>());
-            let chosen: Vec<_> = choices.iter().map(|c| c.id).collect();
-            offered(Action::Assign)
-                .or_else(|| (subtasks != Some(chosen)).then(|| "it gives away other subtasks than there are".into()))
+        Step::Assigned { plan, choices, .. } => {
+            let given = choices.iter().map(|c| c.id).eq(plan.subtasks.iter().map(|s| s.id));
+            offered(Action::Assign).or_else(|| (!given).then(|| "it gives away other subtasks than there are".into()))
         }
-        Step::Started { id, expert, task } => offered(Action::Call(*id)).or_else(|| {
-            let work = run.work.get(id)?;
-            let asked = (work.expert().map(|e| e.expert.as_str()), work.task());
-            (asked != (Some(expert), task)).then(|| format!("{expert} was asked `{task}` instead of {asked:?}"))
-        }),
+        Step::Started { id, expert, task } => {
+            let asked = run.work.get(id).map(|w| w.task()).filter(|asked| asked != task);
+            offered(Action::Call { id: *id, expert: expert.clone() })
+                .or_else(|| asked.map(|asked| format!("{expert} was asked `{task}` instead of `{asked}`")))
+        }
         Step::Ended { id, expert, .. } => {
-            let work = run.work.get(id).filter(|w| w.is_under_way() && w.expert().is_some_and(|e| e.expert == *expert));
-            work.is_none().then(|| format!("{expert} was not at work on {id}"))
+            let at_work = run.work.get(id).is_some_and(|w| w.at_work().any(|e| e.expert == *expert));
+            (!at_work).then(|| format!("{expert} was not at work on {id}"))
         }
+        Step::Integrated { id, .. } => offered(Action::Integrate(*id)),
         Step::Replanned { id, .. } => offered(Action::Replan(*id)),
         Step::Asked { id } => offered(Action::Ask(*id)),
         Step::Answered { id, .. } => {

@@ -2,7 +2,7 @@ use qsef_core::{Status, SubtaskId};
 
 use super::{
     state::{MAX_REPLANS, Run, Work},
-    step::{Approval, tokens},
+    step::{Approval, Candidate, tokens},
 };
 
 /// Something that a run needs done.
@@ -13,8 +13,15 @@ pub enum Action {
     Plan,
     /// Give every subtask to an expert.
     Assign,
-    /// Call a subtask's expert.
-    Call(SubtaskId),
+    /// Call an expert for a subtask.
+    Call {
+        /// The subtask.
+        id: SubtaskId,
+        /// The expert.
+        expert: String,
+    },
+    /// Make one output of what the members of a committee made.
+    Integrate(SubtaskId),
     /// Ask a person about a subtask.
     Ask(SubtaskId),
     /// Split a subtask that nobody can do.
@@ -45,7 +52,14 @@ impl Run {
         let mut actions: Vec<Action> =
             stuck.filter(|_| left.pay(0.0, 0).is_ok()).map(|w| Action::Replan(w.subtask.id)).collect();
         let mut refused = None;
-        for work in self.work.values().filter(|w| w.status == Status::Pending && self.is_ready(w)) {
+        for work in self.work.values() {
+            if !work.members.is_empty() {
+                refused = self.consult(work, &mut left, &mut actions).or(refused);
+                continue;
+            }
+            if work.status != Status::Pending || !self.is_ready(work) {
+                continue;
+            }
             let id = work.subtask.id;
             let Some(expert) = work.expert() else { continue };
             if expert.requires_approval && !matches!(work.approval, Some(Approval::Approve | Approval::Edit(_))) {
@@ -53,7 +67,7 @@ impl Run {
                 continue;
             }
             match left.pay(expert.usd, expert.tokens) {
-                Ok(()) => actions.push(Action::Call(id)),
+                Ok(()) => actions.push(Action::Call { id, expert: expert.expert.clone() }),
                 Err(limit) => refused = Some(format!("{limit}: {} is not paid for", expert.expert)),
             }
         }
@@ -62,6 +76,31 @@ impl Run {
             Some(limit) if actions.is_empty() && !self.is_under_way() => vec![Action::Stop(limit)],
             _ => actions,
         }
+    }
+
+    /// What a committee's members are to do; what there is too little of for some of them. What some made is enough where
+    /// the others are not paid for.
+    fn consult(&self, work: &Work, left: &mut Left, actions: &mut Vec<Action>) -> Option<String> {
+        let open = matches!(work.status, Status::Pending | Status::Running) && work.replaced_by.is_none();
+        if !open || !self.is_ready(work) {
+            return None;
+        }
+        let id = work.subtask.id;
+        let before = actions.len();
+        let mut refused = None;
+        for member in work.members.iter().filter(|m| m.status == Status::Pending) {
+            let Candidate { expert, usd, tokens, .. } = &member.candidate;
+            match left.pay(*usd, *tokens) {
+                Ok(()) => actions.push(Action::Call { id, expert: expert.clone() }),
+                Err(limit) => refused = Some(format!("{limit}: {expert} is not paid for")),
+            }
+        }
+        let waits = actions.len() > before || work.is_under_way();
+        if !waits && work.members.iter().any(|m| m.status == Status::Done) {
+            actions.push(Action::Integrate(id));
+            return None;
+        }
+        refused
     }
 
     /// Whether an expert is at work.
@@ -103,7 +142,7 @@ impl Left {
             tokens: run.budget.tokens.map_or(u64::MAX, |limit| limit.saturating_sub(tokens(spent.usage))),
             calls: run.budget.calls.map_or(u64::MAX, |limit| limit.saturating_sub(run.calls)),
         };
-        for expert in run.work.values().filter(|w| w.is_under_way()).filter_map(Work::expert) {
+        for expert in run.work.values().flat_map(Work::at_work) {
             left.usd -= expert.usd;
             left.tokens = left.tokens.saturating_sub(expert.tokens);
         }

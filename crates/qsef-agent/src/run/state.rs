@@ -1,10 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use qsef_core::{Budget, Cost, Error, Input, Message, Payload, Plan, Result, Status, Subtask, SubtaskId, Usage};
+use qsef_core::{
+    Budget, Cost, Error, Input, Message, Outcome, Payload, Plan, Result, Status, Subtask, SubtaskId, Usage,
+};
 use qsef_score::Score;
 use serde::Serialize;
 
-use super::step::{Approval, Candidate, Choice, Ended, Fault, FaultKind, Step};
+use super::{
+    committee::{Integration, Member},
+    step::{Approval, Candidate, Choice, Ended, Fault, FaultKind, Step},
+};
 
 /// How often a subtask that nobody could do is split, in one run.
 pub(super) const MAX_REPLANS: usize = 2;
@@ -21,15 +26,17 @@ pub struct Run {
     pub history: Vec<Message>,
     /// The result before the request.
     pub previous: Option<Input>,
-    /// The subtasks; none before there is a plan.
+    /// Who does a subtask together, and how their outputs become one.
+    pub committee: Option<Integration>,
+    /// The subtasks; none before there is a plan. What replaces one that nobody could do is in `work` only.
     pub plan: Option<Plan>,
     /// What the request tells besides its subtasks.
     pub background: String,
     /// What was repaired in the plan, in words.
     pub repairs: Vec<String>,
-    /// What planning took.
+    /// What the planner's model took: for planning, and to make one output of several.
     pub planning: Cost,
-    /// The model that planned, where one did.
+    /// The planner's model, where it was called.
     pub planner: Option<String>,
     /// How long planning took, in milliseconds.
     pub planning_ms: u64,
@@ -74,6 +81,10 @@ pub struct Work {
     pub error: Option<String>,
     /// What a person said of its present expert's doing it.
     pub approval: Option<Approval>,
+    /// Who does it together, where it is more than one: then none of the candidates has it.
+    pub members: Vec<Member>,
+    /// The share of the members' weight that agrees with the output, in [0, 1], where they did it together.
+    pub agreement: Option<f64>,
     /// Whether it is in need of other subtasks instead of an expert.
     pub stuck: bool,
     /// The subtask that makes its output, where it was split.
@@ -96,6 +107,8 @@ impl Work {
             output: None,
             error: None,
             approval: None,
+            members: choice.committee.into_iter().map(Member::new).collect(),
+            agreement: None,
             stuck: false,
             replaced_by: None,
         }
@@ -119,9 +132,57 @@ impl Work {
         matches!(self.status, Status::Done | Status::Failed | Status::Skipped)
     }
 
-    /// Whether its expert is at work.
+    /// Whether an expert is at work on it.
     pub fn is_under_way(&self) -> bool {
-        self.status == Status::Running && self.replaced_by.is_none()
+        self.at_work().next().is_some()
+    }
+
+    /// The experts that are at work on it.
+    pub fn at_work(&self) -> impl Iterator<Item = &Candidate> {
+        let alone = self.expert().filter(|_| self.members.is_empty() && self.replaced_by.is_none());
+        let alone = alone.filter(|_| self.status == Status::Running);
+        alone.into_iter().chain(self.members.iter().filter(|m| m.status == Status::Running).map(|m| &m.candidate))
+    }
+
+    /// Whether an expert has it, alone or with others.
+    pub fn has(&self, expert: &str) -> bool {
+        match self.members.is_empty() {
+            true => self.expert().is_some_and(|e| e.expert == expert),
+            false => self.member(expert).is_some(),
+        }
+    }
+
+    /// The committee's member of this name.
+    pub fn member(&self, expert: &str) -> Option<&Member> {
+        self.members.iter().find(|m| m.candidate.expert == expert)
+    }
+
+    fn member_mut(&mut self, expert: &str) -> Option<&mut Member> {
+        self.members.iter_mut().find(|m| m.candidate.expert == expert)
+    }
+
+    /// A member's call ended. Where all have failed, whoever is not of the committee takes over.
+    fn member_ended(&mut self, expert: &str, elapsed_ms: u64, result: Ended) {
+        // They work at the same time.
+        self.elapsed_ms = self.elapsed_ms.max(elapsed_ms);
+        let Some(member) = self.member_mut(expert) else { return };
+        let message = member.end(result);
+        self.cost = self.members.iter().fold(Cost::default(), |mut sum, m| {
+            sum += m.cost;
+            sum
+        });
+        if self.members.iter().all(|m| m.status == Status::Failed) {
+            let message = message.unwrap_or_else(|| "the committee failed".into());
+            let members = std::mem::take(&mut self.members);
+            self.candidates.retain(|c| !members.iter().any(|m| m.candidate.expert == c.expert));
+            (self.attempts, self.wait_ms, self.status) = (0, 0, Status::Pending);
+            self.why = format!("all of the committee failed: {message}");
+            if self.candidates.is_empty() {
+                self.candidates.extend(members.into_iter().next().map(|m| m.candidate));
+                self.fail(message);
+                self.stuck = true;
+            }
+        }
     }
 
     fn fail(&mut self, message: String) {
@@ -184,8 +245,9 @@ impl Run {
     pub fn apply(&mut self, step: Step) -> Result<()> {
         self.steps += 1;
         match step {
-            Step::Begun { request, budget, history, previous } => {
+            Step::Begun { request, budget, history, previous, committee } => {
                 (self.request, self.budget, self.history, self.previous) = (request, budget, history, previous);
+                self.committee = committee;
             }
             Step::Planned { plan, background, repairs, cost, model, elapsed_ms } => {
                 self.calls += u64::from(model.is_some());
@@ -193,18 +255,37 @@ impl Run {
                 (self.plan, self.background, self.repairs) = (Some(plan), background, repairs);
                 (self.planner, self.planning_ms) = (model, elapsed_ms);
             }
-            Step::Assigned { choices } => {
-                let subtasks = self.plan.clone().unwrap_or_default().subtasks;
-                self.work = subtasks.into_iter().zip(choices).map(|(s, c)| (s.id, Work::new(s, c))).collect();
+            Step::Assigned { plan, choices, repairs, cost } => {
+                self.planning += cost;
+                self.repairs.extend(repairs);
+                let subtasks = plan.subtasks.iter().cloned();
+                self.work = subtasks.zip(choices).map(|(s, c)| (s.id, Work::new(s, c))).collect();
+                self.plan = Some(plan);
             }
-            Step::Started { id, .. } => {
+            Step::Started { id, expert, .. } => {
                 self.calls += 1;
                 let work = self.work_mut(id)?;
                 work.status = Status::Running;
-                work.attempts += 1;
+                match work.member_mut(&expert) {
+                    Some(member) => member.start(),
+                    None => work.attempts += 1,
+                }
             }
-            Step::Ended { id, elapsed_ms, result, .. } => {
-                self.work_mut(id)?.end(elapsed_ms, result);
+            Step::Ended { id, expert, elapsed_ms, result } => {
+                let work = self.work_mut(id)?;
+                match work.member(&expert) {
+                    Some(_) => work.member_ended(&expert, elapsed_ms, result),
+                    None => work.end(elapsed_ms, result),
+                }
+                self.settle();
+            }
+            Step::Integrated { id, outcome: Outcome { payload, cost, model }, agreement } => {
+                self.calls += u64::from(model.is_some());
+                self.planning += cost;
+                self.planner = self.planner.take().or(model);
+                let work = self.work_mut(id)?;
+                work.agreement = Some(agreement);
+                work.end(0, Ended::Done(payload.into()));
                 self.settle();
             }
             Step::Replanned { id, subtasks, choices, cost, model } => {
@@ -251,9 +332,6 @@ impl Run {
         let Some(last) = last else { return Ok(()) };
         work.status = Status::Running;
         work.replaced_by = Some(last);
-        if let Some(plan) = &mut self.plan {
-            plan.subtasks.extend(subtasks.iter().cloned());
-        }
         self.work.extend(subtasks.into_iter().zip(choices).map(|(s, c)| (s.id, Work::new(s, c))));
         Ok(())
     }
@@ -285,6 +363,7 @@ impl Run {
     fn take_up(&mut self) {
         self.stopped = None;
         for work in self.work.values_mut() {
+            work.members.iter_mut().for_each(Member::take_up);
             match work.status {
                 Status::Running if work.replaced_by.is_some() => {}
                 Status::Running if work.expert().is_some_and(|e| e.external) => {
@@ -313,10 +392,13 @@ impl Run {
     /// Tokens by model.
     pub fn by_model(&self) -> BTreeMap<String, Usage> {
         let mut by_model: BTreeMap<String, Usage> = BTreeMap::new();
-        let planned = self.planner.iter().map(|model| (model, self.planning.usage));
-        let worked = self.work.values().filter_map(|w| Some((w.model.as_ref()?, w.cost.usage)));
-        for (model, usage) in planned.chain(worked) {
-            *by_model.entry(model.clone()).or_default() += usage;
+        let planned = self.planner.iter().map(|model| (model.clone(), self.planning.usage));
+        let alone = |w: &'_ Work| w.members.is_empty().then(|| Some((w.model.clone()?, w.cost.usage))).flatten();
+        let worked = self.work.values().filter_map(alone);
+        let members = self.work.values().flat_map(|w| &w.members);
+        let members = members.filter_map(|m| Some((m.model.clone()?, m.cost.usage)));
+        for (model, usage) in planned.chain(worked).chain(members) {
+            *by_model.entry(model).or_default() += usage;
         }
         by_model
     }

@@ -6,6 +6,8 @@ use qsef_core::{
 use qsef_score::Score;
 use serde::{Deserialize, Serialize};
 
+use super::committee::Integration;
+
 /// Something that happened in a run. A run is what its steps make of it, one after the other: they are what is stored, and
 /// all that is needed to go on with it or to look at it again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +24,9 @@ pub enum Step {
         history: Vec<Message>,
         /// The result before it.
         previous: Option<Input>,
+        /// How the outputs of several experts become one, where several are to do each subtask.
+        #[serde(default)]
+        committee: Option<Integration>,
     },
     /// It was split.
     Planned {
@@ -38,10 +43,16 @@ pub enum Step {
         /// How long it took, in milliseconds.
         elapsed_ms: u64,
     },
-    /// Every subtask has an expert.
+    /// Every subtask has an expert, and what these need is in the plan.
     Assigned {
+        /// The subtasks, with those that were added.
+        plan: Plan,
         /// Who does what, in the plan's order.
         choices: Vec<Choice>,
+        /// What was changed in the plan, in words.
+        repairs: Vec<String>,
+        /// What it took to complete the plan.
+        cost: Cost,
     },
     /// An expert was called.
     Started {
@@ -62,6 +73,15 @@ pub enum Step {
         elapsed_ms: u64,
         /// What came of it.
         result: Ended,
+    },
+    /// What the members of a committee made became one output.
+    Integrated {
+        /// The subtask.
+        id: SubtaskId,
+        /// The output, and what it took to make one of several.
+        outcome: Outcome,
+        /// The share of the members' weight that agrees with it, in [0, 1].
+        agreement: f64,
     },
     /// A subtask that no expert could do was split.
     Replanned {
@@ -161,6 +181,9 @@ pub struct Choice {
     pub id: SubtaskId,
     /// The chosen expert, then those that take over where it cannot do it, in this order.
     pub candidates: Vec<Candidate>,
+    /// Those that do it together, where it is more than one.
+    #[serde(default)]
+    pub committee: Vec<Candidate>,
     /// Why the first, in a line.
     pub why: String,
     /// The best scores, best first.
