@@ -24,6 +24,7 @@ mod planner;
 mod prompts;
 mod registry;
 mod report;
+pub mod translate;
 
 pub use hub::{Hub, RunOptions};
 pub use ledger::Ledger;

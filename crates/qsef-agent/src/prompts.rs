@@ -10,6 +10,9 @@ pub(crate) const DATA: &str = include_str!("../../../prompts/data.md");
 /// What a model is told that fills in a function's arguments.
 pub(crate) const ARGUMENTS: &str = include_str!("../../../prompts/arguments.md");
 
+/// What a model is told that brings a result into another form.
+pub(crate) const TRANSLATE: &str = include_str!("../../../prompts/translate.md");
+
 /// The system prompt of experts that write code.
 pub(crate) const CODE: &str = include_str!("../../../prompts/code.md");
 
@@ -26,6 +29,13 @@ pub(crate) fn plan() -> &'static [Message] {
 pub(crate) fn calculate() -> &'static [Message] {
     static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
     MESSAGES.get_or_init(|| parse(include_str!("../../../prompts/calculate.md")))
+}
+
+/// Text in a fence that it cannot close: one longer than any in it.
+pub(crate) fn data(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}\n{text}\n{fence}\n\n")
 }
 
 /// Reads a prompt file: each `<!-- role -->` line begins a message of that role.

@@ -21,7 +21,7 @@ pub use local::{DEFAULT_EMBEDDER, DEFAULT_MODEL, Models, home, open_agent, open_
 pub use qsef_agent::{
     Analysis, Assignment, Hub, Ledger, Planned, Planner, Registry, RunOptions, RunReport, SubtaskReport,
     config::{AgentConfig, build as build_experts},
-    experts, ledger,
+    experts, ledger, middleware, translate,
 };
 #[cfg(feature = "candle")]
 pub use qsef_candle::{decoder::CandleModel, embedder::CandleEmbedder, models};

@@ -1,5 +1,7 @@
 //! What goes around experts, as tower layers: an expert is a service from an [`ExpertCall`] to an [`Outcome`].
 
+mod translate;
+
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
@@ -9,6 +11,8 @@ use std::{
 use qsef_core::{AnyExpert, Error, Expert, ExpertCall, ExpertProfile, Outcome, Result};
 use tower_layer::Layer;
 use tower_service::Service;
+
+pub use translate::TranslateLayer;
 
 /// An expert as a tower service. It is always ready.
 #[derive(Debug, Clone)]
