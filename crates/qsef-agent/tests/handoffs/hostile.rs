@@ -72,7 +72,10 @@ fn texts() -> Vec<String> {
 fn hostile_values_reach_every_reader_valid_or_flagged_and_in_time() {
     let (mut n, mut slowest) = (0, (Duration::ZERO, String::new()));
     for text in texts() {
-        for from in formats() {
+        // Long ones under the formats that are parsed: under any other they are text.
+        let parsed =
+            |format: &Format| matches!(format, Format::Text | Format::Csv | Format::Yaml | Format::MarkdownTable);
+        for from in formats().into_iter().filter(|from| text.len() < 1_000 || parsed(from)) {
             for takes in formats() {
                 let payload = Payload::string(&text, from.clone());
                 let began = Instant::now();

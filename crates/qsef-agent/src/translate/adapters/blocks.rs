@@ -21,23 +21,24 @@ pub(crate) fn of(text: &str) -> Vec<Block> {
     if !text.contains("```") && !text.contains("~~~") {
         return found;
     }
-    let mut lines: Option<Range<usize>> = None;
+    // Where the last line of the open block ends.
+    let mut open: Option<usize> = None;
     for (event, range) in Parser::new(text).into_offset_iter() {
         match event {
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
                 let language = info.split_whitespace().next().unwrap_or_default().to_lowercase();
                 found.push(Block { language, code: String::new(), range });
-                lines = Some(0..0);
+                open = Some(0);
             }
             Event::Text(line) => {
-                if let (Some(lines), Some(block)) = (&mut lines, found.last_mut()) {
+                if let (Some(end), Some(block)) = (&mut open, found.last_mut()) {
                     block.code.push_str(&line);
-                    *lines = if lines.end == 0 { range } else { lines.start..range.end };
+                    *end = range.end;
                 }
             }
             Event::End(TagEnd::CodeBlock) => {
-                if let (Some(lines), Some(block)) = (lines.take(), found.last_mut()) {
-                    block.code = as_written(text, lines, std::mem::take(&mut block.code));
+                if let (Some(end), Some(block)) = (open.take(), found.last_mut()) {
+                    block.code = as_written(text, block.range.start, end, &block.code);
                 }
             }
             _ => {}
@@ -46,13 +47,13 @@ pub(crate) fn of(text: &str) -> Vec<Block> {
     found
 }
 
-/// The lines of a block without the line break before its closing fence. The parser drops carriage returns: the text has them.
-fn as_written(text: &str, lines: Range<usize>, parsed: String) -> String {
-    let before = text.get(..lines.start).unwrap_or_default();
-    let written = text.get(lines).filter(|written| written.replace('\r', "") == parsed);
-    let code = written.unwrap_or(&parsed);
+/// The lines of a block that begins and ends at these places, without the line break before its closing fence. The parser drops
+/// carriage returns; the text has them.
+fn as_written(text: &str, begin: usize, end: usize, parsed: &str) -> String {
+    let (fence, code) = text.get(begin..end).and_then(|block| block.split_once('\n')).unwrap_or_default();
+    let code = if code.replace('\r', "") == parsed { code } else { parsed };
     let code = code.strip_suffix('\n').unwrap_or(code);
-    let code = if before.ends_with("\r\n") { code.strip_suffix('\r').unwrap_or(code) } else { code };
+    let code = if fence.ends_with('\r') { code.strip_suffix('\r').unwrap_or(code) } else { code };
     code.to_owned()
 }
 

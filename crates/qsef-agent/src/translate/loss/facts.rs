@@ -29,7 +29,10 @@ const NUMBER: &str = r"\d{1,3}(?:[,'’\u{a0}\u{202f}]\d{3})+\b(?:\.\d+)?|\d+(?:
 const MAX_SHOWN: usize = 80;
 
 /// What stands after an amount, or before it where it is a currency.
-const UNIT: &str = r"(?:%|‰|°[CF]|°|[€$£¥₹]|km/h|m/s²?|mph|(?:[kcmµn]?m|ft|yd|mi|in)[²³]?|[kmµ]?g|lbs?|oz|[mc]?[lL]|[mµn]?s|min|hrs?|h|[kMGT]?Hz|[kMGT]?W(?:h)?|m?[VA]|[kMGT]i?B|k?Pa|bar|px|USD|EUR|GBP|CNY|RMB|JPY|CHF|percent|dollars?|euros?|pounds?|yuan|yen|(?:kilo|centi|milli)?(?:met(?:re|er)s?|grams?)|miles?|inch(?:es)?|feet|lit(?:re|er)s?|tons?|tonnes?|(?:milli)?seconds?|minutes?|hours?|days?|weeks?|months?|years?|million|billion|thousand)\b";
+const UNIT: &str = r"(?x)(?:%|‰|°[CF]?|[€$£¥₹]|(?:km/h|m/s|mph|[kcmµn]?m|ft|yd|mi|[kmµ]?g|lbs?|oz|[mc]?[lL]|[mµn]?s|min|hrs?|h
+    |[kMGT]?Hz|[kMGT]?Wh?|m?[VA]|[kMGT]i?B|k?Pa|bar|px|USD|EUR|GBP|CNY|RMB|JPY|CHF|percent|dollars?|euros?|pounds?|yuan|yen
+    |(?:kilo|centi|milli)?(?:met(?:re|er)s?|grams?)|miles?|inch(?:es)?|feet|lit(?:re|er)s?|tons?|tonnes?|(?:milli)?seconds?
+    |minutes?|hours?|days?|weeks?|months?|years?|million|billion|thousand)\b[²³]?)";
 
 const CHINESE_UNIT: &str = r"(?:平方|立方)?(?:公里|千米|厘米|毫米|米|公斤|千克|毫克|克|吨|斤|毫升|升)|万元|亿元|美元|欧元|日元|元|块钱|小时|分钟|秒|个月|月|年|天|周|岁|度|摄氏度|百分点|千瓦时|万|亿|人|个|次|件|台|页";
 
@@ -151,7 +154,7 @@ impl Quantity {
     fn all(text: &str) -> Vec<Self> {
         let mut found = Vec::new();
         let before = regex!(r"(?:[€$£¥₹]|(?:USD|EUR|GBP|CNY|RMB|JPY|CHF))\s?[-−]?$");
-        let after = regex!(&format!("^ ?(?:{UNIT}|{CHINESE_UNIT})"));
+        let after = regex!(&format!("^ ?(?:(?:{UNIT})|{CHINESE_UNIT})"));
         for number in regex!(NUMBER).find_iter(text) {
             let head = text.get(..number.start()).unwrap_or_default();
             let tail = text.get(number.end()..).unwrap_or_default();

@@ -17,6 +17,9 @@ fn what_is_missing_is_named() {
     assert_eq!(lost(source, "On 2024-05-03, she paid 1,250.50 EUR to ACME-42, not to Bob."), ["Ann"]);
     assert_eq!(lost(source, "On 2024-05-03, Ann paid 1,250.50 EUR to ACME-42 and Bob."), ["a negation"]);
     assert_eq!(lost("It is -5 °C.", "It is 5 °C."), ["-5"]);
+    for (unit, other) in [("12.0%", "12.0"), ("12.0 m²", "12.0 m"), ("12.0 °C", "12.0 °F"), ("€12.0", "12.0 $")] {
+        assert_eq!(lost(&format!("It is {unit}."), &format!("It is {other}.")).len(), 1, "{unit}");
+    }
     assert_eq!(lost("Run `cargo test` in src/main.rs", "Run the tests in src/main.rs"), ["cargo test"]);
     assert_eq!(lost("1. apples\n2. pears", "apples, pears"), Vec::<String>::new());
     assert_eq!(lost("Use max_len = 10.", "Use it with 10."), ["max_len"]);
