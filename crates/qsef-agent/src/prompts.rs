@@ -10,9 +10,6 @@ pub(crate) const DATA: &str = include_str!("../../../prompts/data.md");
 /// What a model is told that fills in a function's arguments.
 pub(crate) const ARGUMENTS: &str = include_str!("../../../prompts/arguments.md");
 
-/// What a model is told that brings a result into another form.
-pub(crate) const TRANSLATE: &str = include_str!("../../../prompts/translate.md");
-
 /// The system prompt of experts that write code.
 pub(crate) const CODE: &str = include_str!("../../../prompts/code.md");
 
@@ -29,6 +26,12 @@ pub(crate) fn plan() -> &'static [Message] {
 pub(crate) fn calculate() -> &'static [Message] {
     static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
     MESSAGES.get_or_init(|| parse(include_str!("../../../prompts/calculate.md")))
+}
+
+/// The conversation before a result that is to be brought into another form.
+pub(crate) fn translate() -> &'static [Message] {
+    static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
+    MESSAGES.get_or_init(|| parse(include_str!("../../../prompts/translate.md")))
 }
 
 /// Text in a fence that it cannot close: one longer than any in it.
@@ -66,7 +69,7 @@ mod tests {
 
     #[test]
     fn conversations_alternate_and_their_answers_are_json() {
-        for messages in [plan(), calculate()] {
+        for messages in [plan(), calculate(), translate()] {
             assert_eq!(messages[0].role, Role::System);
             for pair in messages[1..].chunks(2) {
                 assert_eq!((pair[0].role, pair[1].role), (Role::User, Role::Assistant));

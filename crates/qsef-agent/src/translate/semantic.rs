@@ -74,17 +74,14 @@ impl Translator {
             return None;
         }
         let target = Target::of(goal, consumer)?;
-        let system = format!("{}\n{}", prompts::TRANSLATE.trim(), prompts::DATA.trim());
-        let user = format!(
-            "{}Write it as {}.\nThe reader: {}",
-            prompts::data(&text),
-            target.what,
-            one_line(&consumer.description)
-        );
-        let mut messages = vec![Message::system(system), Message::user(user)];
+        let data = prompts::data(&text);
+        let reader = one_line(&consumer.description);
+        let mut messages = prompts::translate().to_vec();
+        let recurring = messages.len();
+        messages.push(Message::user(format!("{data}Write it as {}.\nThe reader: {reader}", target.what)));
         for _ in 0..2 {
             let max_tokens = (tokens + tokens / 2).clamp(*MAX_TOKENS.start(), *MAX_TOKENS.end());
-            let request = Request::new(messages.clone()).max_tokens(max_tokens).prefix_messages(1);
+            let request = Request::new(messages.clone()).max_tokens(max_tokens).prefix_messages(recurring);
             let generation = match model.generate(request.json_schema(target.schema.clone())).await {
                 Ok(generation) => generation,
                 Err(error) => {
@@ -125,7 +122,9 @@ impl Translator {
         answer: &str,
     ) -> Result<Translation, String> {
         let answer: Value = serde_json::from_str(answer).map_err(|e| format!("it is not JSON: {e}"))?;
-        let mut made = (target.read)(&answer).ok_or("it does not have the form that was asked for")?;
+        let unread =
+            if target.kind == Kind::Table { "not every row has a cell for each column" } else { "it has another form" };
+        let mut made = (target.read)(&answer).ok_or(unread)?;
         check(&made)?;
         if target.kind != goal.0 {
             let path = self.graph.cheapest(target.kind, &[goal.0], &Default::default()).unwrap_or_default();
@@ -180,6 +179,7 @@ struct Target {
     schema: Value,
     /// How much of the source the format can hold.
     takes: Takes,
+    /// The payload of an answer; none where it has another form.
     read: fn(&Value) -> Option<Payload>,
 }
 

@@ -6,8 +6,11 @@ use crate::translate::graph::Made;
 
 pub(super) const NULLS: &str = "cells without a value are empty";
 
-/// Header, rows as text, and whether there are nulls; why not, where the value is no table.
-pub(crate) fn cells(value: &Value) -> Result<(Vec<String>, Vec<Vec<String>>, bool), String> {
+/// Header, rows as text, and whether there are nulls.
+type Cells = (Vec<String>, Vec<Vec<String>>, bool);
+
+/// The cells of a table; why not, where the value is none.
+pub(crate) fn cells(value: &Value) -> Result<Cells, String> {
     let rows = value.as_array().ok_or("a table is an array of rows")?;
     let (mut header, mut cells, mut nulls): (Vec<String>, _, _) = (Vec::new(), Vec::with_capacity(rows.len()), false);
     for (index, row) in rows.iter().enumerate() {

@@ -98,7 +98,7 @@ impl Facts {
         let lower = text.to_lowercase();
         let there = |phrase: &String| target.phrases.contains(phrase) || lower.contains(&phrase.to_lowercase());
         missing.extend(self.phrases.iter().filter(|phrase| !there(phrase)).cloned());
-        let all = (!self.code.is_empty()).then(|| normal(text)).unwrap_or_default();
+        let all = if self.code.is_empty() { String::new() } else { normal(text) };
         let gone = self.code.iter().filter(|code| !all.contains(code.as_str()));
         missing.extend(gone.map(|code| code.chars().take(MAX_SHOWN).collect()));
         let negation = self.negations > target.negations;
