@@ -65,6 +65,13 @@ impl Consumer {
         takes.iter().filter_map(|format| Some((Kind::of_format(format)?, format.clone()))).collect()
     }
 
+    /// Brings the values of a JSON document to the types that it asks for, where that changes no spelling.
+    pub(super) fn fit(&self, payload: &mut Payload) {
+        if let (Some(schema), Format::Json) = (&self.schema, &payload.format) {
+            schema::fit(&mut payload.value, schema);
+        }
+    }
+
     /// The schema of JSON for it, where it has one.
     pub(super) fn schema(&self) -> Option<&Value> {
         self.schema.as_ref()

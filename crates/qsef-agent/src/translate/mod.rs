@@ -26,7 +26,8 @@ use graph::{Graph, Takes};
 use kind::Kind;
 pub use loss::{Loss, survives};
 
-/// From this distance on, prose counts as far from what its consumer is about; see [`Translator::far`].
+/// From this distance on, prose counts as far from what its consumer is about: the cosine with each of its description and
+/// examples is 0 or less. See [`Translator::far`].
 pub const FAR: f32 = 0.5;
 
 /// A payload for its consumer, and how it came about.
@@ -38,7 +39,7 @@ pub struct Translation {
     pub hand_off: HandOff,
 }
 
-/// Makes payloads into what their consumers take. Cheap to clone but for the graph.
+/// Makes payloads into what their consumers take.
 #[derive(Clone)]
 pub struct Translator {
     graph: Graph,
@@ -94,7 +95,13 @@ impl Translator {
                 None => untouched(payload),
             };
         };
-        let source = as_told(payload);
+        let mut source = as_told(payload);
+        consumer.fit(&mut source);
+        if consumer.reads(&source).is_ok() {
+            let path = Kind::of(&source).map(|kind| kind.name().to_owned()).into_iter().collect();
+            let hand_off = HandOff { means: Means::Adapters, path, to: source.format.clone(), ..record(payload) };
+            return Translation { payload: source, hand_off };
+        }
         let mut attempt = Attempt::default();
         if let Some(done) = self.adapted(&source, consumer, &mut attempt).await {
             return done;

@@ -79,6 +79,16 @@ async fn json_is_held_against_the_readers_schema() {
     let mut profile = profile([Format::Json]);
     profile.parameters = Some(json!({"type": "object", "required": ["city"]}));
     let consumer = Consumer::new(&profile);
+    let typed =
+        json!({"type": "array", "items": {"properties": {"n": {"type": "integer"}, "ok": {"type": "boolean"}}}});
+    let of_typed = Consumer::new(&ExpertProfile { parameters: Some(typed), ..profile.clone() });
+    let csv = Payload::string("n,id,ok\n7,007,true\n", Format::Csv);
+    let rows = json!([{"n": 7, "id": "007", "ok": true}]);
+    assert_eq!(Translator::new().translate(&csv, &of_typed).await.payload.value, rows);
+    let words = Payload::json(json!([{"n": "7", "id": "007", "ok": "true"}]));
+    assert_eq!(Translator::new().translate(&words, &of_typed).await.payload.value, rows);
+    let inexact = Payload::json(json!([{"n": "7.10", "id": "007"}]));
+    assert_eq!(Translator::new().translate(&inexact, &of_typed).await.hand_off.means, Means::Verbatim);
     let good = Translator::new().translate(&Payload::text("{\"city\": \"Rome\"}"), &consumer).await;
     assert_eq!(good.payload, Payload::json(json!({"city": "Rome"})));
     let bad = Translator::new().translate(&Payload::json(json!({"town": "Rome"})), &consumer).await;

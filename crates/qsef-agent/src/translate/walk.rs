@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
-use qsef_core::{Cost, ExpertCall, Format, Input, Means, Modality, Payload};
+use qsef_core::{AnyExpert, Cost, ExpertCall, Format, Input, Means, Modality, Payload};
 
 use super::{
     Consumer, Graph, HandOff, Kind, Takes, Translation,
-    graph::{Adapter, Made, Step},
+    graph::{Made, Step},
     loss::survives,
     record,
 };
@@ -44,10 +44,12 @@ impl Walk<'_> {
                     let any = Format::Code(String::new());
                     convert(&made.payload, goal.map_or(&any, |(_, format)| format)).map_err(|reason| (last, reason))?
                 }
-                Step::Expert(_) => match paid.0.get(prefix) {
+                Step::Expert(expert) => match paid.0.get(prefix) {
                     Some(payload) => payload.clone().into(),
                     None => {
-                        let payload = by_expert(adapter, &made.payload, cost).await.map_err(|reason| (last, reason))?;
+                        let payload = by_expert(expert, adapter.to, &made.payload, cost)
+                            .await
+                            .map_err(|reason| (last, reason))?;
                         paid.0.insert(prefix.to_vec(), payload.clone());
                         payload.into()
                     }
@@ -60,6 +62,7 @@ impl Walk<'_> {
             extracts |= adapter.takes != Takes::Whole;
             picks |= adapter.takes == Takes::Value;
         }
+        consumer.fit(&mut made.payload);
         consumer.reads(&made.payload).map_err(|reason| (last, reason))?;
         let loss = survives(source, &made.payload);
         // A block or a value leaves its prose behind, which is said but is no failure. A value that was negated is one: "not 36 km"
@@ -75,8 +78,7 @@ impl Walk<'_> {
 }
 
 /// Lets an expert turn a signal into what it gives. Its output is not trusted to be in the format that it names.
-async fn by_expert(adapter: &Adapter, payload: &Payload, cost: &mut Cost) -> Result<Payload, String> {
-    let Step::Expert(expert) = &adapter.step else { return Err("it is not an expert".into()) };
+async fn by_expert(expert: &AnyExpert, to: Kind, payload: &Payload, cost: &mut Cost) -> Result<Payload, String> {
     let mut call = ExpertCall::new(match payload.modality {
         Modality::Audio => "Write down what is said.",
         _ => "Describe what the image shows, with all text and numbers in it.",
@@ -84,8 +86,8 @@ async fn by_expert(adapter: &Adapter, payload: &Payload, cost: &mut Cost) -> Res
     call.inputs.push(Input { from: 0, task: "the input".into(), payload: payload.clone() });
     let outcome = expert.run(call).await.map_err(|e| e.to_string())?;
     *cost += outcome.cost;
-    if Kind::of(&outcome.payload) != Some(adapter.to) {
-        return Err(format!("expert `{}` did not make {} of it", expert.profile().id, adapter.to.name()));
+    if Kind::of(&outcome.payload) != Some(to) {
+        return Err(format!("expert `{}` did not make {} of it", expert.profile().id, to.name()));
     }
     Ok(outcome.payload)
 }
