@@ -14,8 +14,10 @@ use tracing::Instrument;
 use crate::{
     Assignment, Guard, Planned, Planner, Registry, RunReport, analyse,
     ledger::{HistoryQuery, Ledger, Recorder},
+    middleware::{self, TranslateLayer},
     report::SubtaskReport,
     run::{Approval, Approver, Driver, Fault, Integration, RetryBudget, Run, Setting, Step},
+    translate::Translator,
 };
 
 /// Calls of experts at the same time, over all runs of a hub, unless [`Hub::with_max_calls`] says otherwise.
@@ -63,6 +65,7 @@ pub struct Hub {
     registry: Registry,
     /// Where runs are recorded, or why they cannot be.
     ledger: Option<std::result::Result<Ledger, String>>,
+    translation: TranslateLayer,
     guards: Vec<Arc<dyn Guard>>,
     places: Arc<Semaphore>,
     retries: RetryBudget,
@@ -78,6 +81,7 @@ impl Hub {
     /// A hub that plans with `model` and chooses among the registry's experts.
     pub fn new(model: qsef_core::AnyModel, registry: Registry) -> Self {
         let info = model.info();
+        let translator = Translator::new().model(model.clone()).embedder(registry.embedder().clone());
         let (planner_model, planner_usd_per_mtok) = (info.name.clone(), info.usd_per_mtok);
         Self {
             planner: Planner::new(model),
@@ -85,10 +89,17 @@ impl Hub {
             planner_usd_per_mtok,
             registry,
             ledger: None,
+            translation: TranslateLayer::new(translator),
             guards: Vec::new(),
             places: Arc::new(Semaphore::new(MAX_CALLS)),
             retries: RetryBudget::default(),
         }
+    }
+
+    /// Translates hand-offs in another way than by the adapters, and the planner's model where these cannot.
+    pub fn with_translator(mut self, translator: Translator) -> Self {
+        self.translation = TranslateLayer::new(translator);
+        self
     }
 
     /// Lets a guard look at every call. Several are asked in the order in which they were added.
@@ -299,6 +310,9 @@ impl Hub {
         );
         let guarded = async {
             self.guards.iter().try_for_each(|g| g.before(expert.profile(), &call))?;
+            let translates = !call.inputs.is_empty();
+            let expert =
+                if translates { middleware::around(expert.clone(), &self.translation) } else { expert.clone() };
             let outcome = expert.run(call).await?;
             self.guards.iter().try_for_each(|g| g.after(expert.profile(), &outcome))?;
             Ok(outcome)

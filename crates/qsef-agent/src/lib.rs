@@ -25,6 +25,7 @@ mod prompts;
 mod registry;
 mod report;
 pub mod run;
+pub mod translate;
 
 pub use guard::Guard;
 pub use hub::{Hub, RunItem, RunOptions};

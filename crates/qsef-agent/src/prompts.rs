@@ -40,6 +40,19 @@ pub(crate) fn calculate() -> &'static [Message] {
     MESSAGES.get_or_init(|| parse(include_str!("../../../prompts/calculate.md")))
 }
 
+/// The conversation before a result that is to be brought into another form.
+pub(crate) fn translate() -> &'static [Message] {
+    static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
+    MESSAGES.get_or_init(|| parse(include_str!("../../../prompts/translate.md")))
+}
+
+/// Text in a fence that it cannot close: one longer than any in it.
+pub(crate) fn data(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}\n{text}\n{fence}\n\n")
+}
+
 /// Reads a prompt file: each `<!-- role -->` line begins a message of that role.
 fn parse(file: &str) -> Vec<Message> {
     let mut messages: Vec<(Role, String)> = Vec::new();
@@ -68,7 +81,7 @@ mod tests {
 
     #[test]
     fn conversations_alternate_and_their_answers_are_json() {
-        for messages in [plan(), replan(), calculate()] {
+        for messages in [plan(), replan(), calculate(), translate()] {
             assert_eq!(messages[0].role, Role::System);
             for pair in messages[1..].chunks(2) {
                 assert_eq!((pair[0].role, pair[1].role), (Role::User, Role::Assistant));

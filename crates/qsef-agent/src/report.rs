@@ -6,7 +6,10 @@ use std::{
 use qsef_core::{Cost, Payload, Status, SubtaskId, Usage};
 use qsef_score::Score;
 
-use crate::{Analysis, run::Work};
+use crate::{
+    Analysis,
+    run::{HandedOff, Work},
+};
 
 /// A subtask with what became of it.
 #[derive(Debug, Clone)]
@@ -39,6 +42,8 @@ pub struct SubtaskReport {
     pub output: Option<Payload>,
     /// Why it failed.
     pub error: Option<String>,
+    /// How what it was handed was made into what its expert takes.
+    pub hand_offs: Vec<HandedOff>,
     /// Experts that did it together with their outputs, best first; empty where one did it alone.
     pub committee: Vec<(String, Option<Payload>)>,
     /// The share of the committee's weight that agrees with the output, in [0, 1].
@@ -64,6 +69,7 @@ impl SubtaskReport {
             model: work.model.clone(),
             output: work.output.clone(),
             error: work.error.clone(),
+            hand_offs: work.hand_offs.clone(),
             committee: work.members.iter().map(|m| (m.candidate.expert.clone(), m.output.clone())).collect(),
             agreement: work.agreement,
         }

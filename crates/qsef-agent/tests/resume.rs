@@ -159,7 +159,7 @@ async fn a_replay_refuses_steps_that_do_not_follow() {
     let refused = replay(asked).unwrap_err().to_string();
     assert!(refused.contains("and more") && refused.contains("step 4"), "{refused}");
     let result = Ended::Done(Payload::text("x").into());
-    let stray = Step::Ended { id: 9, expert: "paint".into(), elapsed_ms: 1, result };
+    let stray = Step::Ended { id: 9, expert: "paint".into(), elapsed_ms: 1, result, hand_offs: Vec::new() };
     assert!(replay(steps.into_iter().chain([stray])).is_err());
 }
 

@@ -363,3 +363,23 @@ async fn a_run_can_be_followed_as_a_stream() {
     let mut stream = Box::pin(hub.stream(&request, RunOptions::default()));
     assert!(matches!(stream.next().await, Some(Ok(RunItem::Event(Event::Begun { .. })))));
 }
+
+#[tokio::test]
+async fn an_expert_gets_what_it_takes_and_the_trace_says_how() {
+    use qsef_core::{Format, Means};
+    let lists = expert("paint", |_| async { Ok(Payload::text("Here they are:\n- red\n- blue").into()) });
+    let mut counts = expert("count", |call| async move {
+        let items = call.inputs[0].payload.value.as_array().map_or(0, Vec::len);
+        Ok(Payload::text(format!("{items} items")).into())
+    });
+    counts.profile.takes = vec![Format::List];
+    let steps: &[(&str, &[usize])] = &[("paint work now", &[]), ("count work of it", &[1])];
+    let (hub, request) = hub(steps, vec![lists, counts], None).await;
+    let ledger = Ledger::in_memory().unwrap();
+    let report = hub.with_ledger(Ok(ledger.clone())).run(&request, RunOptions::default()).await.unwrap();
+    assert_eq!(report.subtasks[1].output, Some(Payload::text("2 items")), "{report:?}");
+    let [handed] = report.subtasks[1].hand_offs.as_slice() else { panic!("one hand-off") };
+    assert_eq!((handed.of, handed.hand_off.means, &handed.hand_off.to), (1, Means::Adapters, &Format::List));
+    let steps = ledger.steps_of(&report.trace_id).unwrap().into_iter().map(|(_, step)| step);
+    assert_eq!(qsef_agent::run::replay(steps).unwrap().work[&2].hand_offs, report.subtasks[1].hand_offs);
+}

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Plan, SubtaskId};
+use crate::{HandOff, Plan, SubtaskId};
 
 /// What happens in a run, as it happens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,15 @@ pub enum Event {
     Paused {
         /// Which subtask.
         id: SubtaskId,
+    },
+    /// An output of another subtask was made into what this one's expert takes.
+    HandedOff {
+        /// Which subtask.
+        id: SubtaskId,
+        /// Whose output it is.
+        of: SubtaskId,
+        /// What was done.
+        hand_off: HandOff,
     },
     /// A subtask's expert reads a long input.
     Reading {

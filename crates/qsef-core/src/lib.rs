@@ -7,6 +7,7 @@ mod embedder;
 mod error;
 mod event;
 mod expert;
+mod hand_off;
 mod message;
 mod model;
 mod payload;
@@ -20,6 +21,7 @@ pub use embedder::{AnyEmbedder, Embedder};
 pub use error::{Error, Result};
 pub use event::{Event, EventSink};
 pub use expert::{AnyExpert, Effects, Expert, ExpertCall, ExpertProfile, Input, Outcome};
+pub use hand_off::{HandOff, Means};
 pub use message::{Media, Message, Part, Role};
 pub use model::{
     AnyModel, Delta, DeltaStream, FinishReason, Generation, LanguageModel, ModelInfo, OutputFormat, Request,

@@ -29,6 +29,21 @@ pub enum Format {
     Code(String),
     /// The value is an array.
     List,
+    /// Yes or no; the value is a boolean.
+    Boolean,
+    /// A calendar date; the value is a string, ISO 8601 as `2024-05-03`.
+    Date,
+    /// Rows of the same columns; the value is an array of objects with the same keys in the same order, without arrays and
+    /// objects in them.
+    Table,
+    /// A YAML document; the value is a string.
+    Yaml,
+    /// Comma-separated values with a header (RFC 4180); the value is a string.
+    Csv,
+    /// A table as Markdown writes it; the value is a string.
+    MarkdownTable,
+    /// Source code as it stands in prose, in a Markdown fence that may name its language; the value is a string.
+    Fenced,
 }
 
 /// A typed value that one expert hands to the next.
@@ -65,6 +80,8 @@ impl Payload {
         let json = || format!("```json\n{:#}\n```", self.value);
         match (&self.value, &self.format) {
             (Value::String(code), Format::Code(language)) => format!("```{language}\n{code}\n```"),
+            (Value::String(text), Format::Yaml) => format!("```yaml\n{text}\n```"),
+            (Value::String(text), Format::Csv) => format!("```csv\n{text}\n```"),
             (Value::Array(list), _) if list.is_empty() => "(none)".to_owned(),
             (Value::Array(list), _) => items(list).map_or_else(json, |lines| lines.join("\n")),
             (Value::Object(_), _) => json(),
@@ -93,6 +110,7 @@ mod tests {
         assert_eq!(Payload::json(json!([])).to_markdown(), "(none)");
         assert_eq!(Payload::json(json!({"n": 1})).to_markdown(), "```json\n{\n  \"n\": 1\n}\n```");
         assert_eq!(Payload::string("x", Format::Code("rust".into())).to_markdown(), "```rust\nx\n```");
+        assert_eq!(Payload::string("a,b", Format::Csv).to_markdown(), "```csv\na,b\n```");
         assert_eq!(Payload::string("36 km", Format::Number).to_markdown(), "36 km");
     }
 }

@@ -22,7 +22,7 @@ pub use qsef_agent::{
     Analysis, Assignment, Guard, Hub, Ledger, Planned, Planner, Registry, RunItem, RunOptions, RunReport,
     SubtaskReport,
     config::{AgentConfig, build as build_experts},
-    experts, ledger, middleware, run,
+    experts, ledger, middleware, run, translate,
 };
 #[cfg(feature = "candle")]
 pub use qsef_candle::{decoder::CandleModel, embedder::CandleEmbedder, models};

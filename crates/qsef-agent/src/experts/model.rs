@@ -4,7 +4,7 @@ use qsef_core::{
     Payload, Request, Result,
 };
 
-use crate::prompts;
+use crate::prompts::{self, data};
 
 /// How the text of a model expert becomes a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -61,13 +61,6 @@ impl ModelExpert {
             _ => Payload::text(text.trim()),
         }
     }
-}
-
-/// Text in a fence that it cannot close: one longer than any in it.
-fn data(text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}\n{text}\n{fence}\n\n")
 }
 
 /// The end of a conversation, whole messages only.

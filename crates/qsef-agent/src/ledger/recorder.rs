@@ -76,7 +76,9 @@ impl Recorder {
             at_ms: now_ms(),
         })];
         match step {
-            Step::Ended { id, expert, elapsed_ms, result } => rows.extend(self.ended(*id, expert, *elapsed_ms, result)),
+            Step::Ended { id, expert, elapsed_ms, result, .. } => {
+                rows.extend(self.ended(*id, expert, *elapsed_ms, result))
+            }
             // It stops while something is under way only at its deadline.
             Step::Stopped { .. } => {
                 for work in run.work.values() {

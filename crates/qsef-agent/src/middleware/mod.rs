@@ -1,6 +1,7 @@
 //! What goes around experts, as tower layers: an expert is a service from an [`ExpertCall`] to an [`Outcome`].
 
 mod breaker;
+mod translate;
 mod watch;
 
 use std::{
@@ -12,6 +13,8 @@ use std::{
 use qsef_core::{AnyExpert, Error, Expert, ExpertCall, ExpertProfile, Outcome, Result};
 use tower_layer::Layer;
 use tower_service::Service;
+
+pub use translate::TranslateLayer;
 pub use watch::{Watch, WatchLayer};
 
 /// An expert as a tower service. It is always ready.

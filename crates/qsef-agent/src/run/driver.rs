@@ -1,6 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -16,7 +16,7 @@ use super::{
     next::Action,
     retry::Failed,
     state::Run,
-    step::{Approval, Choice, Ended, Fault, Step, milliseconds},
+    step::{Approval, Choice, Ended, Fault, HandedOff, Step, milliseconds},
 };
 use crate::{Hub, answer::Answer, ledger::Recorder, planner::points_back};
 
@@ -47,10 +47,19 @@ pub(crate) struct Driver<'a> {
 
 /// Something that was waited for.
 enum Happened {
-    Ended { id: SubtaskId, expert: String, result: Result<Outcome>, elapsed: Duration },
+    Ended(Box<Returned>),
     Integrated { id: SubtaskId, integrated: Result<(Outcome, f64)> },
     Answered { id: SubtaskId, approval: Option<Approval> },
     Replanned { id: SubtaskId, parts: Result<Parts> },
+}
+
+/// A call that ended.
+struct Returned {
+    id: SubtaskId,
+    expert: String,
+    result: Result<Outcome>,
+    elapsed: Duration,
+    hand_offs: Vec<HandedOff>,
 }
 
 /// The subtasks that replace one, who does them, and what planning took.
@@ -61,6 +70,9 @@ struct Parts {
     usage: Usage,
     vectors: BTreeMap<SubtaskId, Vec<f32>>,
 }
+
+/// What the translator reports while a call is under way.
+type HandOffs = Arc<Mutex<Vec<HandedOff>>>;
 
 type UnderWay<'a> = FuturesUnordered<BoxFuture<'a, Happened>>;
 
@@ -169,9 +181,7 @@ impl<'a> Driver<'a> {
                 },
             };
             match happened {
-                Some(Happened::Ended { id, expert, result, elapsed }) => {
-                    self.happened(id, expert, result, elapsed).await?;
-                }
+                Some(Happened::Ended(returned)) => self.returned(*returned).await?,
                 Some(Happened::Integrated { id, integrated }) => self.integrated(id, integrated).await?,
                 Some(Happened::Answered { id, approval: Some(approval) }) => {
                     self.step(Step::Answered { id, approval }).await?;
@@ -202,7 +212,8 @@ impl<'a> Driver<'a> {
         let wait = Duration::from_millis(member.map_or(work.wait_ms, |m| m.wait_ms));
         let (task, alone) = (work.task().to_owned(), member.is_none());
         let handle = self.hub.registry().get(&expert).cloned();
-        let call = handle.as_ref().map(|handle| self.call_of(id, task.clone(), handle, alone));
+        let hand_offs = HandOffs::default();
+        let call = handle.as_ref().map(|handle| self.call_of(id, task.clone(), handle, alone, hand_offs.clone()));
         self.step(Step::Started { id, expert: expert.clone(), task }).await?;
         self.hub.retries().deposit();
         self.setting.events.send(Event::Started { id });
@@ -219,7 +230,8 @@ impl<'a> Driver<'a> {
                     (Err(Error::Expert { expert: expert.clone(), message }), Duration::ZERO)
                 }
             };
-            Happened::Ended { id, expert, result, elapsed }
+            let hand_offs = std::mem::take(&mut *hand_offs.lock().unwrap_or_else(PoisonError::into_inner));
+            Happened::Ended(Box::new(Returned { id, expert, result, elapsed, hand_offs }))
         }));
         Ok(())
     }
@@ -227,7 +239,7 @@ impl<'a> Driver<'a> {
     /// What an expert gets to see: its subtask, the outputs that this uses, and what the request tells. The conversation is
     /// for models; a function or a service has no use for it.
     /// What is written by one of several is not the answer's text.
-    fn call_of(&self, id: SubtaskId, task: String, expert: &AnyExpert, alone: bool) -> ExpertCall {
+    fn call_of(&self, id: SubtaskId, task: String, expert: &AnyExpert, alone: bool, hand_offs: HandOffs) -> ExpertCall {
         let uses = self.run.work.get(&id).map(|w| w.subtask.uses.clone()).unwrap_or_default();
         let mut call = ExpertCall::new(task);
         call.id = id;
@@ -246,24 +258,22 @@ impl<'a> Driver<'a> {
         }
         let (answer, events) = (self.answer.clone(), self.setting.events.clone());
         call.events = EventSink::new(move |event| {
-            if let Event::Text { id, text } = &event {
-                if !alone {
-                    return;
+            match &event {
+                Event::Text { .. } if !alone => return,
+                Event::Text { id, text } => answer.text(*id, text),
+                Event::HandedOff { of, hand_off, .. } => {
+                    let done = HandedOff { of: *of, hand_off: hand_off.clone() };
+                    hand_offs.lock().unwrap_or_else(PoisonError::into_inner).push(done);
                 }
-                answer.text(*id, text);
+                _ => {}
             }
             events.send(event);
         });
         call
     }
 
-    async fn happened(
-        &mut self,
-        id: SubtaskId,
-        expert: String,
-        result: Result<Outcome>,
-        elapsed: Duration,
-    ) -> Result<()> {
+    async fn returned(&mut self, returned: Returned) -> Result<()> {
+        let Returned { id, expert, result, elapsed, hand_offs } = returned;
         let Some(work) = self.run.work.get(&id) else { return Ok(()) };
         let attempt = work.member(&expert).map_or(work.attempts, |m| m.attempts);
         let has_others = work.candidates.len() > 1 || work.members.len() > 1;
@@ -282,7 +292,8 @@ impl<'a> Driver<'a> {
             }
         };
         let failed = matches!(result, Ended::Failed(_));
-        self.step(Step::Ended { id, expert: expert.clone(), elapsed_ms: milliseconds(elapsed), result }).await?;
+        let elapsed_ms = milliseconds(elapsed);
+        self.step(Step::Ended { id, expert: expert.clone(), elapsed_ms, result, hand_offs }).await?;
         let Some(work) = self.run.work.get(&id) else { return Ok(()) };
         if failed && work.status == Status::Pending {
             self.answer.restart(id);

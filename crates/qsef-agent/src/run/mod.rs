@@ -15,7 +15,7 @@ pub(crate) use driver::{Driver, Setting};
 pub use next::Action;
 pub(crate) use retry::RetryBudget;
 pub use state::{Run, Work};
-pub use step::{Approval, Candidate, Choice, Ended, Fault, FaultKind, Step};
+pub use step::{Approval, Candidate, Choice, Ended, Fault, FaultKind, HandedOff, Step};
 
 use qsef_core::{Error, Result};
 

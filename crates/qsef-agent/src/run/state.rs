@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     committee::{Integration, Member},
-    step::{Approval, Candidate, Choice, Ended, Fault, FaultKind, Step},
+    step::{Approval, Candidate, Choice, Ended, Fault, FaultKind, HandedOff, Step},
 };
 
 /// How often a subtask that nobody could do is split, in one run.
@@ -79,6 +79,8 @@ pub struct Work {
     pub output: Option<Payload>,
     /// Why it failed.
     pub error: Option<String>,
+    /// How what it was handed was made into what its experts take.
+    pub hand_offs: Vec<HandedOff>,
     /// What a person said of its present expert's doing it.
     pub approval: Option<Approval>,
     /// Who does it together, where it is more than one: then none of the candidates has it.
@@ -106,6 +108,7 @@ impl Work {
             model: None,
             output: None,
             error: None,
+            hand_offs: Vec::new(),
             approval: None,
             members: choice.committee.into_iter().map(Member::new).collect(),
             agreement: None,
@@ -271,8 +274,9 @@ impl Run {
                     None => work.attempts += 1,
                 }
             }
-            Step::Ended { id, expert, elapsed_ms, result } => {
+            Step::Ended { id, expert, elapsed_ms, result, hand_offs } => {
                 let work = self.work_mut(id)?;
+                work.hand_offs.extend(hand_offs);
                 match work.member(&expert) {
                     Some(_) => work.member_ended(&expert, elapsed_ms, result),
                     None => work.end(elapsed_ms, result),

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use qsef_core::{
-    Budget, Cost, Effects, Error, ExpertProfile, Input, Message, Outcome, Plan, Subtask, SubtaskId, Usage,
+    Budget, Cost, Effects, Error, ExpertProfile, HandOff, Input, Message, Outcome, Plan, Subtask, SubtaskId, Usage,
 };
 use qsef_score::Score;
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,9 @@ pub enum Step {
         elapsed_ms: u64,
         /// What came of it.
         result: Ended,
+        /// How the outputs that it was handed were made into what it takes; those that it took as they were are left out.
+        #[serde(default)]
+        hand_offs: Vec<HandedOff>,
     },
     /// What the members of a committee made became one output.
     Integrated {
@@ -118,6 +121,15 @@ pub enum Step {
         /// The most that it may spend from now on, what was spent before included.
         budget: Budget,
     },
+}
+
+/// An output of one subtask that was made into what the expert of another takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HandedOff {
+    /// Whose output it is.
+    pub of: SubtaskId,
+    /// What was done.
+    pub hand_off: HandOff,
 }
 
 /// What came of a call.
