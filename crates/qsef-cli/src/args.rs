@@ -1,7 +1,10 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use qsef::Budget;
+use qsef::{
+    Budget,
+    run::{Integration, Method},
+};
 
 use crate::trace;
 
@@ -63,6 +66,12 @@ pub struct Ask {
     pub common: Common,
     #[command(flatten)]
     pub limits: Limits,
+    /// Have so many experts do each subtask, where so many fit
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=15))]
+    pub committee: Option<u8>,
+    /// How what a committee makes becomes one: the vote of most, the mean of numbers, or a text of the planner's model
+    #[arg(long, value_name = "HOW", default_value = "vote", requires = "committee")]
+    pub integrate: Integrate,
     /// Show every expert's score for each subtask, part by part
     #[arg(long)]
     pub explain: bool,
@@ -72,6 +81,25 @@ pub struct Ask {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum Integrate {
+    Vote,
+    Mean,
+    Synthesis,
+}
+
+impl Ask {
+    /// The committee that is asked for.
+    pub fn committee(&self) -> Option<Integration> {
+        let method = match self.integrate {
+            Integrate::Vote => Method::Vote,
+            Integrate::Mean => Method::Mean,
+            Integrate::Synthesis => Method::Synthesis,
+        };
+        self.committee.map(|size| Integration { size: usize::from(size), method })
+    }
 }
 
 #[derive(Debug, Args)]

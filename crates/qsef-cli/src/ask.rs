@@ -1,6 +1,9 @@
 use std::{collections::BTreeMap, io::Read};
 
-use qsef::{Error, Result, RunOptions, RunReport, Status, run::Approval};
+use qsef::{
+    Error, Result, RunOptions, RunReport, Status,
+    run::{Approval, HandedOff},
+};
 
 use crate::{
     End,
@@ -19,6 +22,7 @@ pub async fn run(args: Ask) -> Result<End> {
     let mut options = RunOptions::default();
     options.budget = args.limits.budget();
     options.plan_only = args.plan_only;
+    options.committee = args.committee();
     let live = Live::begin(!args.json);
     options.events = live.sink();
     // A script is not asked: it gets the document, and resumes the run with the answers.
@@ -104,6 +108,17 @@ pub fn explain(report: &RunReport) {
         note(harmless(&line));
         for score in subtask.scores.iter().take(5) {
             note(styled(DIM, format!("   {:14} {}", score.expert, score.explain())));
+        }
+        for HandedOff { of, hand_off } in &subtask.hand_offs {
+            let mut line = format!("   handed {of}: {} ({:?})", hand_off.path.join(" → "), hand_off.means);
+            for remark in hand_off.missing.iter().map(|m| format!("lacks {m}")).chain(hand_off.notes.iter().cloned()) {
+                line += &format!("; {remark}");
+            }
+            note(styled(DIM, harmless(&line)));
+        }
+        if let Some(agreement) = subtask.agreement {
+            let members: Vec<&str> = subtask.committee.iter().map(|(expert, _)| expert.as_str()).collect();
+            note(styled(DIM, format!("   done by {}; {:.0} % agree", members.join(", "), 100.0 * agreement)));
         }
         let Some(chosen) = subtask.scores.iter().find(|s| s.expert == subtask.expert) else { continue };
         note(styled(DIM, format!("   {}", chosen.breakdown())));

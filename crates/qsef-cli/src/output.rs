@@ -1,6 +1,6 @@
 //! The JSON document of a run, as the CLI contract has it.
 
-use qsef::RunReport;
+use qsef::{Payload, RunReport};
 use serde_json::{Value, json};
 
 pub fn document(report: &RunReport, explain: bool) -> Value {
@@ -15,6 +15,14 @@ pub fn document(report: &RunReport, explain: bool) -> Value {
             });
             if let (Some(error), Some(row)) = (&s.error, row.as_object_mut()) {
                 row.insert("error".into(), json!(error));
+            }
+            if let (false, Some(row)) = (s.hand_offs.is_empty(), row.as_object_mut()) {
+                row.insert("hand_offs".into(), json!(s.hand_offs));
+            }
+            if let (Some(agreement), Some(row)) = (s.agreement, row.as_object_mut()) {
+                row.insert("agreement".into(), json!(agreement));
+                let made = |(expert, output): &(String, Option<Payload>)| json!({"expert": expert, "output": output.as_ref().map(|o| &o.value)});
+                row.insert("committee".into(), s.committee.iter().map(made).collect());
             }
             if let (true, Some(row)) = (explain, row.as_object_mut()) {
                 row.insert("why".into(), json!(s.why));

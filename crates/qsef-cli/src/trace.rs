@@ -150,6 +150,7 @@ fn document(id: &str, recorded: &[Recorded], run: &Run, state: Option<&str>) -> 
             "id": w.subtask.id, "task": w.subtask.task, "status": w.status, "expert": w.expert().map(|e| &e.expert),
             "attempts": w.attempts, "cost_usd": w.cost.usd, "elapsed_ms": w.elapsed_ms,
             "output": w.output.as_ref().map(|o| &o.value), "error": w.error,
+            "hand_offs": w.hand_offs,
         })
     };
     let first = recorded.first().map(|r| &r.decision);
