@@ -4,6 +4,7 @@ use qsef_core::{Budget, Cost, Error, Event, EventSink, Input, Message, Plan, Res
 
 use crate::{
     Assignment, Planned, Planner, Registry, RunReport,
+    complete::{Completer, Past},
     executor::{self, Execution, Setting},
     ledger::{HistoryQuery, Ledger, Recorder},
     report::SubtaskReport,
@@ -11,6 +12,9 @@ use crate::{
 
 /// Outcomes of the ledger that are taken into account, the newest ones.
 const RECALLED: usize = 2000;
+
+/// Requests of the ledger from which it is learned who comes after whom, the newest ones. Each costs an embedding at the start.
+const RECALLED_REQUESTS: usize = 200;
 
 /// How a run is to be made.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +39,7 @@ pub struct Hub {
     planner_model: String,
     planner_usd_per_mtok: f64,
     registry: Registry,
+    completer: Completer,
     /// Where runs are recorded, or why they cannot be.
     ledger: Option<std::result::Result<Ledger, String>>,
 }
@@ -44,7 +49,14 @@ impl Hub {
     pub fn new(model: qsef_core::AnyModel, registry: Registry) -> Self {
         let info = model.info();
         let (planner_model, planner_usd_per_mtok) = (info.name.clone(), info.usd_per_mtok);
-        Self { planner: Planner::new(model), planner_model, planner_usd_per_mtok, registry, ledger: None }
+        let completer = Completer::new(Some(model.clone()));
+        Self { planner: Planner::new(model), planner_model, planner_usd_per_mtok, registry, completer, ledger: None }
+    }
+
+    /// Completes plans in another way, or with what was learned elsewhere.
+    pub fn with_completer(mut self, completer: Completer) -> Self {
+        self.completer = completer;
+        self
     }
 
     /// Records every run in a ledger: what was decided, and how it turned out. A ledger that could not be opened, or that
@@ -60,8 +72,22 @@ impl Hub {
         let Some(Ok(ledger)) = self.ledger.clone() else { return };
         let mut query = HistoryQuery::new(self.registry.embedder().name());
         query.limit = RECALLED;
-        if let Ok(Ok(rows)) = tokio::task::spawn_blocking(move || ledger.history(&query)).await {
-            self.registry.remember(&rows);
+        let read = move || Ok::<_, Error>((ledger.history(&query)?, ledger.requests(RECALLED_REQUESTS)?));
+        let Ok(Ok((rows, requests))) = tokio::task::spawn_blocking(read).await else { return };
+        self.registry.remember(&rows);
+        let types = self.registry.types();
+        if types.kinds().is_empty() {
+            return;
+        }
+        // The ledger keeps the order of the subtasks, not who fed whom: the types tell that.
+        let feeds = |a: &str, b: &str| types.place(a).zip(types.place(b)).is_some_and(|(a, b)| types.link(a, b).is_some());
+        let past = requests.into_iter().map(|(request, experts)| {
+            let pairs = experts.iter().zip(experts.iter().skip(1)).filter(|(a, b)| feeds(a, b));
+            Past { request, edges: pairs.map(|(a, b)| (a.clone(), b.clone())).collect(), experts }
+        });
+        let past = past.collect();
+        if let Err(error) = self.completer.learn(&self.registry, past).await {
+            tracing::warn!(%error, "what the ledger tells of earlier plans cannot be used");
         }
     }
 
@@ -87,13 +113,19 @@ impl Hub {
         &mut self.registry
     }
 
-    /// Plans a request and gives each subtask to an expert.
+    /// Plans a request, gives each subtask to an expert, and adds the steps that these need first.
     ///
     /// # Errors
-    /// As [`Planner::plan`] and [`Registry::assign`].
+    /// As [`Planner::plan`], [`Registry::assign`] and [`Completer::complete`]; [`Error::Budget`] where the steps that are needed
+    /// would cost more than the budget.
     pub async fn plan(&self, request: &str, budget: &Budget) -> Result<(Planned, Vec<Assignment>)> {
         let planned = self.planner.plan(request).await?;
         let assignments = self.registry.assign(&planned.plan, budget).await?;
+        let (planned, assignments) = self.completer.complete(request, planned, assignments, &self.registry).await?;
+        let expected: f64 = assignments.iter().map(|a| a.expected_usd).sum();
+        if budget.usd.is_some_and(|usd| expected > usd) {
+            return Err(Error::Budget(format!("the steps that the request needs are expected to cost ${expected:.4}")));
+        }
         Ok((planned, assignments))
     }
 
