@@ -80,7 +80,8 @@ impl Hub {
             return;
         }
         // The ledger keeps the order of the subtasks, not who fed whom: the types tell that.
-        let feeds = |a: &str, b: &str| types.place(a).zip(types.place(b)).is_some_and(|(a, b)| types.link(a, b).is_some());
+        let feeds =
+            |a: &str, b: &str| types.place(a).zip(types.place(b)).is_some_and(|(a, b)| types.link(a, b).is_some());
         let past = requests.into_iter().map(|(request, experts)| {
             let pairs = experts.iter().zip(experts.iter().skip(1)).filter(|(a, b)| feeds(a, b));
             Past { request, edges: pairs.map(|(a, b)| (a.clone(), b.clone())).collect(), experts }

@@ -174,7 +174,12 @@ impl Registry {
         let chosen = chosen.ok_or_else(|| Error::Internal(format!("`{expert}` has no score")))?;
         let why = match scores.first() {
             Some(best) if best.expert != expert => {
-                format!("{}, for what comes before and after it; {} has TE {:.2}", chosen.explain(), best.expert, best.te)
+                format!(
+                    "{}, for what comes before and after it; {} has TE {:.2}",
+                    chosen.explain(),
+                    best.expert,
+                    best.te
+                )
             }
             _ => chosen.explain(),
         };

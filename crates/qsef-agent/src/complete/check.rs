@@ -91,3 +91,59 @@ pub fn check(plan: &Plan, assignments: &[Assignment], graph: &TypeGraph, added: 
     }
     faults
 }
+
+#[cfg(test)]
+mod tests {
+    use qsef_core::Subtask;
+
+    use super::*;
+    use crate::complete::graph::tests::library;
+
+    fn faults(experts: &[(&str, &[usize])], added: &[usize]) -> Vec<String> {
+        let graph = TypeGraph::new(&library());
+        let subtask = |(id, (_, uses)): (usize, &(&str, &[usize]))| {
+            let uses: BTreeSet<usize> = uses.iter().copied().collect();
+            Subtask { id, task: format!("task {id}"), after: uses.clone(), uses }
+        };
+        let plan = Plan { subtasks: (1..).zip(experts).map(subtask).collect() };
+        let assignment = |(id, (expert, _)): (usize, &(&str, &[usize]))| Assignment {
+            id,
+            expert: (*expert).to_owned(),
+            te: 0.5,
+            why: String::new(),
+            scores: Vec::new(),
+            expected_usd: 0.0,
+            vector: None,
+        };
+        let assignments: Vec<Assignment> = (1..).zip(experts).map(assignment).collect();
+        let added = added.iter().copied().collect();
+        check(&plan, &assignments, &graph, &added).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_sound_plan_has_no_faults() {
+        assert!(faults(&[("SearchBook", &[]), ("GetBookReviews", &[1])], &[1]).is_empty());
+        assert!(faults(&[("Weather", &[])], &[]).is_empty());
+    }
+
+    #[test]
+    fn what_is_unmet_is_named_with_its_kind() {
+        let found = faults(&[("SearchBook", &[]), ("GetBookReviews", &[])], &[]);
+        assert_eq!(found.len(), 1);
+        let wanted = ["subtask 2", "task 2", "`GetBookReviews`", "needs a book"];
+        assert!(wanted.iter().all(|w| found[0].contains(w)), "{}", found[0]);
+    }
+
+    #[test]
+    fn cycles_and_unknown_subtasks_are_found() {
+        let found = faults(&[("SearchBook", &[]), ("GetBook", &[3]), ("GetBookReviews", &[2]), ("Weather", &[9])], &[]);
+        assert_eq!(found, ["subtasks 2, 3, 4 wait for each other or for one that is not there"]);
+    }
+
+    #[test]
+    fn what_was_added_has_to_be_used() {
+        let found = faults(&[("SearchBook", &[]), ("Weather", &[])], &[1]);
+        assert_eq!(found, ["nothing uses the output of subtask 1, which was added for others"]);
+        assert!(faults(&[("SearchBook", &[]), ("Weather", &[])], &[]).is_empty());
+    }
+}

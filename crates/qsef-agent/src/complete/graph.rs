@@ -202,3 +202,58 @@ impl TypeGraph {
         None
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Experts of a library.
+    pub fn library() -> Vec<ExpertProfile> {
+        let experts = [
+            ("SearchAuthor", "Search and find authors."),
+            ("SearchBook", "Search and find books."),
+            ("PopularBooks", "Obtain a list of popular books."),
+            ("GetAuthorBooks", "Retrieve the books of an author using their ID."),
+            ("GetBookReviews", "Retrieve the reviews of a book using its ID."),
+            ("GetBook", "Retrieve details about a book using its ID."),
+            ("GetPublisherLogo", "Retrieve the logo of a publisher using its ID."),
+            ("Weather", "Tell the weather of a city"),
+        ];
+        experts.map(|(id, description)| ExpertProfile::new(id, description)).into()
+    }
+
+    fn link(graph: &TypeGraph, from: &str, to: &str) -> Option<Link> {
+        graph.link(graph.place(from).unwrap(), graph.place(to).unwrap())
+    }
+
+    #[test]
+    fn experts_are_linked_by_what_they_give_and_need() {
+        let graph = TypeGraph::new(&library());
+        assert_eq!(link(&graph, "SearchBook", "GetBookReviews"), Some(Link::Full));
+        assert_eq!(link(&graph, "GetAuthorBooks", "GetBookReviews"), Some(Link::Full));
+        assert_eq!(link(&graph, "SearchAuthor", "GetBookReviews"), None);
+        assert_eq!(link(&graph, "GetBook", "GetPublisherLogo"), Some(Link::Detail));
+        let dependent: Vec<&str> = (0..graph.len()).filter(|e| graph.is_dependent(*e)).map(|e| graph.id(e)).collect();
+        assert_eq!(dependent, ["GetAuthorBooks", "GetBookReviews", "GetBook", "GetPublisherLogo"]);
+        assert_eq!(graph.kinds(), ["author", "book", "publisher"]);
+        // A need that no expert meets is the request's to say.
+        assert!(!graph.is_linked(graph.place("Weather").unwrap()));
+        assert!(TypeGraph::new(&library()[7..]).kinds().is_empty());
+    }
+
+    #[test]
+    fn providers_are_found_over_several_steps() {
+        let graph = TypeGraph::new(&library());
+        let way = |to: &str, dear: &[&str]| -> Vec<String> {
+            let cost = |e: usize| if dear.contains(&graph.id(e)) { 5.0 } else { 0.1 };
+            let way = graph.providers(graph.place(to).unwrap(), &cost).unwrap();
+            way.into_iter().map(|e| graph.id(e).to_owned()).collect()
+        };
+        assert_eq!(way("GetBookReviews", &["PopularBooks"]), ["SearchBook"]);
+        assert_eq!(way("GetBookReviews", &["SearchBook"]), ["PopularBooks"]);
+        assert_eq!(way("GetBookReviews", &["SearchBook", "PopularBooks"]), ["SearchAuthor", "GetAuthorBooks"]);
+        assert_eq!(way("GetPublisherLogo", &["PopularBooks"]), ["SearchBook", "GetBook"]);
+        let lone = TypeGraph::new([&library()[4]]);
+        assert_eq!(lone.providers(0, &|_| 0.0), None);
+    }
+}

@@ -50,20 +50,18 @@ impl Transitions {
             let weight = (-STEEPNESS * (1.0 - near)).exp();
             recalled.all += weight;
             let experts: Vec<usize> = past.experts.iter().filter_map(|id| place(id)).collect();
-            let count = |counts: &mut BTreeMap<usize, f64>, expert: Option<&usize>| {
-                if let Some(&expert) = expert {
-                    *counts.entry(expert).or_default() += weight;
-                }
-            };
             let fed: Vec<usize> = past.edges.iter().filter_map(|(_, to)| place(to)).collect();
             let feeding: Vec<usize> = past.edges.iter().filter_map(|(from, _)| place(from)).collect();
             let mut once = experts.clone();
             once.sort_unstable();
             once.dedup();
             for expert in &once {
-                count(&mut recalled.experts, Some(expert));
-                count(&mut recalled.firsts, Some(expert).filter(|e| !fed.contains(e)));
-                count(&mut recalled.lasts, Some(expert).filter(|e| !feeding.contains(e)));
+                if !fed.contains(expert) {
+                    *recalled.firsts.entry(*expert).or_default() += weight;
+                }
+                if !feeding.contains(expert) {
+                    *recalled.lasts.entry(*expert).or_default() += weight;
+                }
             }
             for (from, to) in &past.edges {
                 if let (Some(from), Some(to)) = (place(from), place(to)) {
@@ -79,7 +77,6 @@ impl Transitions {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Recalled {
     all: f64,
-    experts: BTreeMap<usize, f64>,
     firsts: BTreeMap<usize, f64>,
     lasts: BTreeMap<usize, f64>,
     steps: BTreeMap<(usize, usize), f64>,
@@ -90,12 +87,7 @@ impl Recalled {
         weight.copied().unwrap_or_default() / (self.all + DOUBT)
     }
 
-    /// The share of the past, by its weight, that needed an expert: in [0, 1).
-    pub fn expert(&self, expert: usize) -> f64 {
-        self.share(self.experts.get(&expert))
-    }
-
-    /// The share that began with it.
+    /// The share of the past, by its weight, that began with an expert: in [0, 1).
     pub fn first(&self, expert: usize) -> f64 {
         self.share(self.firsts.get(&expert))
     }

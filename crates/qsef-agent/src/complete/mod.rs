@@ -135,7 +135,7 @@ impl Completer {
     /// The chain of experts behind a text that asks for one thing, with what feeds what. The last does the task itself.
     async fn chain(&self, text: &str, task: &str, registry: &Registry) -> Result<(Vec<Node>, Usage)> {
         let graph = registry.types();
-        let (mut look_ups, mut usage) = match &self.model {
+        let (look_ups, mut usage) = match &self.model {
             Some(model) => unfold(model, graph, text).await?,
             None => (vec![look_up(text, None, graph)], Usage::default()),
         };
@@ -165,23 +165,19 @@ impl Completer {
         if let Some(model) = self.model.as_ref().filter(|_| self.confirms) {
             usage += confirm(model, text, &weighing, &mut chain, registry).await?;
         }
-        let mut nodes: Vec<Node> = Vec::new();
-        for (i, place) in chain.iter().enumerate() {
-            let feeders = chain.iter().take(i).enumerate().rev();
-            let fed_by = feeders.filter(|(_, from)| weighing.feeds(**from, *place)).map(|(at, _)| at).next();
-            nodes.push(Node {
-                task: look_ups.get(place.look_up).map_or_else(String::new, |l| l.what.clone()),
-                expert: graph.id(place.expert).to_owned(),
-                scored: scored.get(place.look_up).cloned().unwrap_or_default(),
-                uses: fed_by.into_iter().collect(),
-            });
-        }
+        let fed_by = feeders(&weighing, &mut chain);
+        let nodes = chain.iter().zip(fed_by).map(|(place, uses)| Node {
+            task: look_ups.get(place.look_up).map_or_else(String::new, |l| l.what.clone()),
+            expert: graph.id(place.expert).to_owned(),
+            scored: scored.get(place.look_up).cloned().unwrap_or_default(),
+            uses,
+        });
+        let mut nodes: Vec<Node> = nodes.collect();
         let named = look_ups.iter().any(|l| l.named) || without_names(text, graph).1;
         meet(&mut nodes, graph, &of_request, text, named);
         if let Some(last) = nodes.last_mut() {
             last.task = task.to_owned();
         }
-        look_ups.clear();
         Ok((nodes, usage))
     }
 }
@@ -235,6 +231,31 @@ async fn confirm(
     Ok(usage)
 }
 
+/// What feeds each place of a chain: the nearest place before it that can, and those that would feed nothing else. A place
+/// that feeds nothing is of no use to the request and leaves the chain.
+fn feeders(weighing: &Weighing<'_>, chain: &mut Vec<Place>) -> Vec<BTreeSet<usize>> {
+    let feeds = |from: usize, to: usize, chain: &[Place]| {
+        chain.get(from).zip(chain.get(to)).is_some_and(|(from, to)| weighing.feeds(*from, *to))
+    };
+    let mut at = chain.len();
+    while at > 1 {
+        at -= 1;
+        if !(at..chain.len()).any(|to| feeds(at - 1, to, chain)) {
+            chain.remove(at - 1);
+        }
+    }
+    let nearest = |to: usize| (0..to).rev().find(|from| feeds(*from, to, chain));
+    let mut uses: Vec<BTreeSet<usize>> = (0..chain.len()).map(|to| nearest(to).into_iter().collect()).collect();
+    for from in 0..chain.len().saturating_sub(1) {
+        let used = uses.iter().any(|u| u.contains(&from));
+        let taker = (from + 1..chain.len()).find(|to| !used && feeds(from, *to, chain));
+        if let Some(uses) = taker.and_then(|to| uses.get_mut(to)) {
+            uses.insert(from);
+        }
+    }
+    uses
+}
+
 /// Puts providers before the nodes that need something which no node before them gives.
 fn meet(nodes: &mut Vec<Node>, graph: &TypeGraph, request: &Scored, text: &str, named: bool) {
     let mut at = 0;
@@ -270,3 +291,6 @@ fn meet(nodes: &mut Vec<Node>, graph: &TypeGraph, request: &Scored, text: &str, 
         at += 1;
     }
 }
+
+#[cfg(test)]
+mod tests;

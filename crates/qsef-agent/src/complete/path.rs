@@ -48,15 +48,15 @@ impl Default for Prices {
         Self {
             unlinked: 3.0,
             part: 0.3,
-            any: 0.3,
+            any: 0.2,
             detail: 0.5,
             told: 0.7,
-            other_kind: 1.0,
+            other_kind: 1.5,
             unmet: 3.0,
             skip: 1.8,
             skip_first: 2.0,
             skip_last: 3.0,
-            named: 1.5,
+            named: 2.0,
             gives_other: 1.0,
             request: 0.3,
             past: 0.5,
@@ -125,7 +125,7 @@ impl Weighing<'_> {
         chain
     }
 
-    /// The experts that are likeliest for a look-up by its words, and those that gave an answer in the past.
+    /// The experts that are likeliest for a look-up.
     fn candidates(&self, at: usize) -> Vec<usize> {
         let mut experts: Vec<usize> = (0..self.graph.len()).collect();
         experts.sort_by(|&a, &b| {
@@ -151,13 +151,13 @@ impl Weighing<'_> {
         if let Some(kind) = &look_up.kind {
             let gives = self.graph.gives(at.expert, kind);
             value -= match (begins, self.graph.gives_anything(at.expert)) {
-                (true, true) => 0.3 * self.prices.gives_other,
+                (true, true) => 0.2 * self.prices.gives_other,
                 (true, false) => self.prices.gives_other * (1.0 - gives),
                 (false, _) if gives < 0.6 => 0.3 * self.prices.gives_other,
                 (false, _) => 0.0,
             };
         }
-        value + self.past(|r| r.expert(at.expert))
+        value
     }
 
     fn past(&self, share: impl Fn(&Recalled) -> f64) -> f64 {
@@ -170,9 +170,14 @@ impl Weighing<'_> {
             0 => 0.0,
             n => -self.prices.skip_first - self.prices.skip * (n - 1) as f64,
         };
+        // What the request names is not passed over.
+        let passed = self.look_ups.iter().take(at.look_up).filter(|l| l.named).count();
+        value -= self.prices.named * passed as f64;
         let named = self.look_ups.get(at.look_up).is_some_and(|l| l.named);
+        // A request that is not unfolded may need what it does not say: that is searched afterwards.
+        let folded = self.look_ups.len() == 1 && self.look_ups.iter().all(|l| l.kind.is_none());
         if self.graph.is_dependent(at.expert) {
-            value -= self.prices.unmet;
+            value -= if folded { self.prices.told } else { self.prices.unmet };
         } else if self.graph.finds(at.expert) != named {
             value -= self.prices.named;
         }
@@ -190,21 +195,22 @@ impl Weighing<'_> {
     /// What it costs to go from one expert to the next.
     pub fn step(&self, from: Place, to: Place) -> f64 {
         let kind = self.look_ups.get(from.look_up).and_then(|l| l.kind.as_ref());
-        self.feeding(from.expert, to.expert, kind) + self.past(|r| r.step(from.expert, to.expert))
+        // Where look-ups between them are left to an expert, it still has to take what they lead to.
+        let led_to = to.look_up.checked_sub(1).and_then(|b| self.look_ups.get(b)).and_then(|l| l.kind.as_ref());
+        self.feeding(from.expert, to.expert, kind, led_to) + self.past(|r| r.step(from.expert, to.expert))
     }
 
-    fn feeding(&self, from: usize, to: usize, kind: Option<&Kind>) -> f64 {
+    fn feeding(&self, from: usize, to: usize, kind: Option<&Kind>, led_to: Option<&Kind>) -> f64 {
         let prices = &self.prices;
         if !self.graph.has_needs(to) {
             return -0.7 * prices.unlinked;
         }
-        let taken = kind.map(|kind| self.graph.takes(to, kind));
-        let other = match taken {
+        let other = match led_to.map(|kind| self.graph.takes(to, kind)) {
             None => 0.5 * prices.other_kind,
             Some(share) if share < 0.3 => prices.other_kind,
             Some(_) => 0.0,
         };
-        let told = taken.is_some_and(|share| share > 0.6);
+        let told = kind.is_some_and(|kind| self.graph.takes(to, kind) > 0.6);
         -match self.graph.link(from, to) {
             Some(Link::Full) => other,
             Some(Link::Part) => prices.part + other,

@@ -12,9 +12,43 @@ pub type Kind = Vec<String>;
 
 /// Words that end a noun phrase.
 const ENDS: &[&str] = &[
-    "using", "use", "based", "by", "with", "on", "in", "for", "of", "from", "that", "which", "who", "and", "or", "to", "at",
-    "as", "via", "is", "are", "its", "their", "his", "her", "if", "when", "id", "ids", "currently", "being", "such",
-    "including", "given", "into", "through", "eg",
+    "using",
+    "use",
+    "based",
+    "by",
+    "with",
+    "on",
+    "in",
+    "for",
+    "of",
+    "from",
+    "that",
+    "which",
+    "who",
+    "and",
+    "or",
+    "to",
+    "at",
+    "as",
+    "via",
+    "is",
+    "are",
+    "its",
+    "their",
+    "his",
+    "her",
+    "if",
+    "when",
+    "id",
+    "ids",
+    "currently",
+    "being",
+    "such",
+    "including",
+    "given",
+    "into",
+    "through",
+    "eg",
 ];
 
 /// What a singular thing that must be known is told by.
@@ -68,18 +102,23 @@ pub(super) fn read(profile: &ExpertProfile) -> Reading {
     let arguments: Vec<Kind> = profile.parameters.iter().flat_map(identified).collect();
     by_id |= !arguments.is_empty();
     requires.extend(arguments);
-    let rest: Vec<String> =
-        tokens.iter().enumerate().filter(|(i, _)| !taken.contains(i)).map(|(_, t)| t.clone()).collect();
-    let rest = singulars(&rest);
+    // A description begins with its verb: "book a flight" gives no book.
+    let verb = tokens.first().filter(|first| singular(first) == **first);
+    let is_verb = |place: usize, word: &String| place == 0 && Some(word) == verb;
+    let told = |i: &usize, word: &String| !taken.contains(i) && !is_verb(*i, word);
+    let rest = singulars(tokens.iter().enumerate().filter(|(i, t)| told(i, t)).map(|(_, t)| t));
     if !profile.requires.is_empty() {
         requires = profile.requires.iter().map(|kind| as_kind(kind)).collect();
         by_id = true;
     }
     requires.retain(|kind| !kind.is_empty());
     let own: BTreeSet<&String> = requires.iter().flatten().collect();
-    let mut gives: BTreeSet<String> = singulars(&id).into_iter().filter(|word| !own.contains(word)).collect();
+    let named = id.iter().enumerate().filter(|(i, word)| !is_verb(*i, word)).map(|(_, word)| word);
+    let mut gives: BTreeSet<String> = singulars(named).into_iter().filter(|word| !own.contains(word)).collect();
     gives.extend(rest.iter().cloned());
-    let says = |words: &[&str]| words.iter().any(|w| rest.contains(*w) || id.iter().any(|i| i == w));
+    let says = |words: &[&str]| {
+        words.iter().any(|w| rest.contains(*w) || [&id, &tokens].iter().any(|t| t.iter().any(|i| i == w)))
+    };
     let (finds, anything, details) = (says(FINDING), says(ANYTHING), says(DETAILS));
     if !profile.provides.is_empty() {
         gives = profile.provides.iter().flat_map(|kind| as_kind(kind)).collect();
@@ -89,7 +128,9 @@ pub(super) fn read(profile: &ExpertProfile) -> Reading {
 
 /// A kind as people write it: "movie id" is a movie.
 fn as_kind(text: &str) -> Kind {
-    of_identifier(text).iter().map(|w| singular(w)).filter(|w| w != "id").collect()
+    let words = text.split_whitespace().filter(|w| !["id", "ids"].contains(&w.to_lowercase().as_str()));
+    let words = words.flat_map(of_identifier).map(|w| singular(&w));
+    words.filter(|w| !["id", "ids"].contains(&w.as_str())).collect()
 }
 
 /// What a description says must be known, and the places of its words: the singular thing after a preposition or with a
@@ -148,7 +189,8 @@ fn noun_phrase(tokens: &[String], start: usize) -> Vec<&str> {
 
 /// Whether a word picks a thing from all of its kind, so that nobody has to name it.
 fn stands_out(word: &str) -> bool {
-    let picks = ["most", "least", "recent", "recently", "top", "new", "popular", "trending", "upcoming", "current", "last"];
+    let picks =
+        ["most", "least", "recent", "recently", "top", "new", "popular", "trending", "upcoming", "current", "last"];
     let first = word.split('-').next().unwrap_or(word);
     picks.contains(&first) || (first.len() > 4 && first.ends_with("est") && first != "request")
 }
@@ -157,7 +199,13 @@ fn stands_out(word: &str) -> bool {
 fn identified(parameters: &Value) -> Vec<Kind> {
     let names: Vec<&str> = match parameters {
         Value::Array(list) => list.iter().filter_map(|p| p.get("name")?.as_str()).collect(),
-        _ => parameters.get("properties").and_then(Value::as_object).into_iter().flatten().map(|(k, _)| k.as_str()).collect(),
+        _ => parameters
+            .get("properties")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+            .map(|(k, _)| k.as_str())
+            .collect(),
     };
     let kind = |name: &str| {
         let words = of_identifier(name);
@@ -165,4 +213,69 @@ fn identified(parameters: &Value) -> Vec<Kind> {
         is_id.then(|| as_kind(name))
     };
     names.into_iter().filter_map(kind).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(id: &str, description: &str) -> Reading {
+        read(&ExpertProfile::new(id, description))
+    }
+
+    fn needs(id: &str, description: &str) -> Vec<String> {
+        reading(id, description).requires.iter().map(|kind| kind.join(" ")).collect()
+    }
+
+    #[test]
+    fn descriptions_say_what_is_needed() {
+        assert_eq!(needs("GetBookReview", "[Review] Retrieve the reviews of a book using its ID."), ["book"]);
+        assert_eq!(needs("chapters", "Get an audio book's chapters"), ["audio book"]);
+        assert_eq!(needs("delete_note", "Delete a note by its ID"), ["note"]);
+        assert_eq!(needs("similar", "Obtain a list of books similar to a particular book based on its ID."), ["book"]);
+        assert_eq!(needs("logo", "Fetch the logos of publisher using ID"), ["publisher"]);
+        let nothing = [
+            ("SearchBook", "Search and find books."),
+            ("LatestBook", "Retrieve information about the most recently written book."),
+            ("TopBooks", "Obtain a list of the highest-rated books."),
+            ("create", "Create a note"),
+        ];
+        for (id, description) in nothing {
+            assert_eq!(needs(id, description), [""; 0], "{id}");
+        }
+    }
+
+    #[test]
+    fn what_else_is_said_is_given() {
+        let author = reading("GetAuthorBooks", "Retrieve the works of an author.");
+        assert!(author.gives.contains("book") && !author.gives.contains("author"));
+        let search = reading("SearchPeople", "Search and find authors");
+        assert!(search.finds && search.gives.contains("person") && search.gives.contains("author"));
+        assert!(!reading("book_flight", "Book a flight").gives.contains("book"));
+        assert!(reading("Trending", "List the trending items").anything);
+        assert!(reading("GetBook", "Details about a book using its ID").details);
+    }
+
+    #[test]
+    fn arguments_named_after_an_id_are_needed() {
+        let mut profile = ExpertProfile::new("track", "Play music");
+        for parameters in [
+            serde_json::json!({"type": "object", "properties": {"trackId": {"type": "string"}, "volume": {"type": "number"}}}),
+            serde_json::json!([{"name": "track_ids", "type": "string"}, {"name": "id"}]),
+        ] {
+            profile.parameters = Some(parameters);
+            assert_eq!(read(&profile).requires, [["track"]]);
+            assert!(read(&profile).by_id);
+        }
+    }
+
+    #[test]
+    fn what_a_profile_states_holds() {
+        let mut profile = ExpertProfile::new("x", "Retrieve the reviews of a book using its ID.");
+        profile.requires = vec!["audio book id".into()];
+        profile.provides = vec!["critic IDs".into()];
+        let reading = read(&profile);
+        assert_eq!(reading.requires, [["audio", "book"]]);
+        assert_eq!(reading.gives.into_iter().collect::<Vec<_>>(), ["critic"]);
+    }
 }
