@@ -50,11 +50,15 @@ impl TypeGraph {
         let all = readings.len() as f64;
         let weights = count.into_iter().map(|(word, n)| (word, (1.0 + all / (1.0 + n)).ln())).collect();
         let mut graph = Self { dependent: vec![false; ids.len()], ids, readings, weights };
-        // A need that people can say counts where an expert meets it that needs nothing itself; an identifier, where any does.
+        // A need that people can say counts where an expert fetches such things and needs nothing itself; an identifier, where
+        // anything leads to it.
         let needy = |to: usize| {
             let by_id = graph.reading(to).by_id;
             (0..graph.len()).any(|from| match graph.link(from, to) {
-                Some(Link::Full | Link::Part) => by_id || graph.reading(from).requires.is_empty(),
+                Some(Link::Full | Link::Part) => {
+                    let giver = graph.reading(from);
+                    by_id || giver.requires.is_empty() && giver.fetches
+                }
                 Some(_) => by_id,
                 None => false,
             })
@@ -88,6 +92,7 @@ impl TypeGraph {
             requires: Vec::new(),
             gives: BTreeSet::new(),
             finds: false,
+            fetches: false,
             anything: false,
             details: false,
             by_id: false,

@@ -46,7 +46,7 @@ impl Transitions {
     pub(super) fn recall(&self, vector: &[f32], place: impl Fn(&str) -> Option<usize>) -> Recalled {
         let mut recalled = Recalled::default();
         for (other, past) in &self.rows {
-            let near = f64::from(qsef_score::cosine(vector, other));
+            let near = qsef_score::cosine(vector, other);
             let weight = (-STEEPNESS * (1.0 - near)).exp();
             recalled.all += weight;
             let experts: Vec<usize> = past.experts.iter().filter_map(|id| place(id)).collect();

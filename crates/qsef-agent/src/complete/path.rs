@@ -51,7 +51,7 @@ impl Default for Prices {
             any: 0.2,
             detail: 0.5,
             told: 0.7,
-            other_kind: 1.5,
+            other_kind: 1.0,
             unmet: 3.0,
             skip: 1.8,
             skip_first: 2.0,
@@ -81,12 +81,15 @@ pub(super) struct Place {
     pub expert: usize,
 }
 
+/// The value of the best chain that ends at a place, and the place before: its look-up and the number among the candidates.
+type Ending = (f64, Option<(usize, usize)>);
+
 impl Weighing<'_> {
     /// The likeliest chain: never empty where there are look-ups and experts.
     pub fn best(&self) -> Vec<Place> {
         let candidates: Vec<Vec<usize>> = (0..self.look_ups.len()).map(|at| self.candidates(at)).collect();
         // For each look-up and candidate: the best value of a chain that ends there, and its place before.
-        let mut best: Vec<Vec<(f64, Option<(usize, usize)>)>> = Vec::new();
+        let mut best: Vec<Vec<Ending>> = Vec::new();
         for (at, experts) in candidates.iter().enumerate() {
             let mut row = Vec::new();
             for &expert in experts {
@@ -195,22 +198,21 @@ impl Weighing<'_> {
     /// What it costs to go from one expert to the next.
     pub fn step(&self, from: Place, to: Place) -> f64 {
         let kind = self.look_ups.get(from.look_up).and_then(|l| l.kind.as_ref());
-        // Where look-ups between them are left to an expert, it still has to take what they lead to.
-        let led_to = to.look_up.checked_sub(1).and_then(|b| self.look_ups.get(b)).and_then(|l| l.kind.as_ref());
-        self.feeding(from.expert, to.expert, kind, led_to) + self.past(|r| r.step(from.expert, to.expert))
+        self.feeding(from.expert, to.expert, kind) + self.past(|r| r.step(from.expert, to.expert))
     }
 
-    fn feeding(&self, from: usize, to: usize, kind: Option<&Kind>, led_to: Option<&Kind>) -> f64 {
+    fn feeding(&self, from: usize, to: usize, kind: Option<&Kind>) -> f64 {
         let prices = &self.prices;
         if !self.graph.has_needs(to) {
             return -0.7 * prices.unlinked;
         }
-        let other = match led_to.map(|kind| self.graph.takes(to, kind)) {
+        let taken = kind.map(|kind| self.graph.takes(to, kind));
+        let other = match taken {
             None => 0.5 * prices.other_kind,
             Some(share) if share < 0.3 => prices.other_kind,
             Some(_) => 0.0,
         };
-        let told = kind.is_some_and(|kind| self.graph.takes(to, kind) > 0.6);
+        let told = taken.is_some_and(|share| share > 0.6);
         -match self.graph.link(from, to) {
             Some(Link::Full) => other,
             Some(Link::Part) => prices.part + other,

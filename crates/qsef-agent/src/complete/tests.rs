@@ -150,3 +150,11 @@ fn names_are_told_from_the_experts_own_words() {
     assert_eq!(read("reviews of \"emma\""), ("reviews of".into(), true));
     assert_eq!(read("Can I read it"), ("Can I read it".into(), false));
 }
+
+#[test]
+fn the_built_in_agents_experts_wait_for_nobody() {
+    let config = crate::config::AgentConfig::builtin().unwrap();
+    let profiles: Vec<ExpertProfile> =
+        config.experts.iter().map(|e| ExpertProfile::new(e.id.get_ref(), e.description.get_ref())).collect();
+    assert_eq!(TypeGraph::new(&profiles).kinds(), [""; 0]);
+}

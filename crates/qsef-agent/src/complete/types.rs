@@ -69,6 +69,12 @@ const MAKING: &[&str] = &[
 /// Verbs of experts that find a thing by what the request says of it.
 const FINDING: &[&str] = &["search", "find", "lookup", "query"];
 
+/// Verbs of experts that fetch things which are there, and do not make or measure something of what the request says.
+const FETCHING: &[&str] = &[
+    "get", "retrieve", "fetch", "obtain", "list", "search", "find", "discover", "look", "lookup", "browse", "show",
+    "return", "query", "read", "select", "load",
+];
+
 /// Words for whatever there may be.
 const ANYTHING: &[&str] = &["item", "thing", "result", "object", "entity", "content"];
 
@@ -78,12 +84,14 @@ const DETAILS: &[&str] = &["detail", "detailed", "information", "info", "profile
 /// What one profile says by itself; which of its words are kinds depends on what others need.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Reading {
-    /// What it needs, as alternatives of one thing or things of which one is enough to say who may come before.
+    /// What it needs. One of them is enough to say who may come before.
     pub requires: Vec<Kind>,
     /// Its words besides those of what it needs.
     pub gives: BTreeSet<String>,
     /// It finds things by what the request says of them.
     pub finds: bool,
+    /// It fetches things that are there, so that others can go on from them.
+    pub fetches: bool,
     /// It gives whatever there is.
     pub anything: bool,
     /// It gives all that is known of a thing.
@@ -119,11 +127,13 @@ pub(super) fn read(profile: &ExpertProfile) -> Reading {
     let says = |words: &[&str]| {
         words.iter().any(|w| rest.contains(*w) || [&id, &tokens].iter().any(|t| t.iter().any(|i| i == w)))
     };
+    let begins = tokens.first().map(|first| singular(first));
+    let fetches = begins.is_some_and(|first| FETCHING.contains(&first.as_str())) || !profile.provides.is_empty();
     let (finds, anything, details) = (says(FINDING), says(ANYTHING), says(DETAILS));
     if !profile.provides.is_empty() {
         gives = profile.provides.iter().flat_map(|kind| as_kind(kind)).collect();
     }
-    Reading { requires, gives, finds, anything, details, by_id }
+    Reading { requires, gives, finds, fetches, anything, details, by_id }
 }
 
 /// A kind as people write it: "movie id" is a movie.
