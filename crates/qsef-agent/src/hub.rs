@@ -13,6 +13,7 @@ use tracing::Instrument;
 
 use crate::{
     Assignment, Guard, Planned, Planner, Registry, RunReport, analyse,
+    complete::{Completer, Past},
     ledger::{HistoryQuery, Ledger, Recorder},
     middleware::{self, TranslateLayer},
     report::SubtaskReport,
@@ -25,6 +26,9 @@ const MAX_CALLS: usize = 64;
 
 /// Outcomes of the ledger that are taken into account, the newest ones.
 const RECALLED: usize = 2000;
+
+/// Requests of the ledger from which it is learned who comes after whom, the newest ones. Each costs an embedding at the start.
+const RECALLED_REQUESTS: usize = 200;
 
 /// How a run is to be made.
 #[derive(Debug, Clone, Default)]
@@ -63,6 +67,7 @@ pub struct Hub {
     planner_model: String,
     planner_usd_per_mtok: f64,
     registry: Registry,
+    completer: Completer,
     /// Where runs are recorded, or why they cannot be.
     ledger: Option<std::result::Result<Ledger, String>>,
     translation: TranslateLayer,
@@ -83,17 +88,25 @@ impl Hub {
         let info = model.info();
         let translator = Translator::new().model(model.clone()).embedder(registry.embedder().clone());
         let (planner_model, planner_usd_per_mtok) = (info.name.clone(), info.usd_per_mtok);
+        let completer = Completer::new(Some(model.clone()));
         Self {
             planner: Planner::new(model),
             planner_model,
             planner_usd_per_mtok,
             registry,
+            completer,
             ledger: None,
             translation: TranslateLayer::new(translator),
             guards: Vec::new(),
             places: Arc::new(Semaphore::new(MAX_CALLS)),
             retries: RetryBudget::default(),
         }
+    }
+
+    /// Completes plans in another way, or with what was learned elsewhere.
+    pub fn with_completer(mut self, completer: Completer) -> Self {
+        self.completer = completer;
+        self
     }
 
     /// Translates hand-offs in another way than by the adapters, and the planner's model where these cannot.
@@ -127,8 +140,23 @@ impl Hub {
         let Some(Ok(ledger)) = self.ledger.clone() else { return };
         let mut query = HistoryQuery::new(self.registry.embedder().name());
         query.limit = RECALLED;
-        if let Ok(Ok(rows)) = tokio::task::spawn_blocking(move || ledger.history(&query)).await {
-            self.registry.remember(&rows);
+        let read = move || Ok::<_, Error>((ledger.history(&query)?, ledger.requests(RECALLED_REQUESTS)?));
+        let Ok(Ok((rows, requests))) = tokio::task::spawn_blocking(read).await else { return };
+        self.registry.remember(&rows);
+        let types = self.registry.types();
+        if types.kinds().is_empty() {
+            return;
+        }
+        // The ledger keeps the order of the subtasks, not who fed whom: the types tell that.
+        let feeds =
+            |a: &str, b: &str| types.place(a).zip(types.place(b)).is_some_and(|(a, b)| types.link(a, b).is_some());
+        let past = requests.into_iter().map(|(request, experts)| {
+            let pairs = experts.iter().zip(experts.iter().skip(1)).filter(|(a, b)| feeds(a, b));
+            Past { request, edges: pairs.map(|(a, b)| (a.clone(), b.clone())).collect(), experts }
+        });
+        let past = past.collect();
+        if let Err(error) = self.completer.learn(&self.registry, past).await {
+            tracing::warn!(%error, "what the ledger tells of earlier plans cannot be used");
         }
     }
 
@@ -154,13 +182,30 @@ impl Hub {
         &mut self.registry
     }
 
-    /// Plans a request and gives each subtask to an expert.
+    /// Plans a request, gives each subtask to an expert, and adds the steps that these need first.
     ///
     /// # Errors
-    /// As [`Planner::plan`] and [`Registry::assign`].
+    /// As [`Planner::plan`], [`Registry::assign`] and [`Completer::complete`]; [`Error::Budget`] where the steps that are needed
+    /// would cost more than the budget.
     pub async fn plan(&self, request: &str, budget: &Budget) -> Result<(Planned, Vec<Assignment>)> {
         let planned = self.planner.plan(request).await?;
+        self.assign(request, planned, budget).await
+    }
+
+    /// Gives each subtask of a plan to an expert, and adds the steps that these need first. What that took is added to
+    /// what planning took.
+    pub(crate) async fn assign(
+        &self,
+        request: &str,
+        planned: Planned,
+        budget: &Budget,
+    ) -> Result<(Planned, Vec<Assignment>)> {
         let assignments = self.registry.assign(&planned.plan, budget).await?;
+        let (planned, assignments) = self.completer.complete(request, planned, assignments, &self.registry).await?;
+        let expected: f64 = assignments.iter().map(|a| a.expected_usd).sum();
+        if budget.usd.is_some_and(|usd| expected > usd) {
+            return Err(Error::Budget(format!("the steps that the request needs are expected to cost ${expected:.4}")));
+        }
         Ok((planned, assignments))
     }
 

@@ -53,6 +53,18 @@ pub(crate) fn data(text: &str) -> String {
     format!("{fence}\n{text}\n{fence}\n\n")
 }
 
+/// The conversation before a request that is to be unfolded into look-ups.
+pub(crate) fn unfold() -> &'static [Message] {
+    static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
+    MESSAGES.get_or_init(|| parse(include_str!("../../../prompts/unfold.md")))
+}
+
+/// The conversation before a choice among experts that are close.
+pub(crate) fn choose() -> &'static [Message] {
+    static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
+    MESSAGES.get_or_init(|| parse(include_str!("../../../prompts/choose.md")))
+}
+
 /// Reads a prompt file: each `<!-- role -->` line begins a message of that role.
 fn parse(file: &str) -> Vec<Message> {
     let mut messages: Vec<(Role, String)> = Vec::new();
@@ -81,7 +93,7 @@ mod tests {
 
     #[test]
     fn conversations_alternate_and_their_answers_are_json() {
-        for messages in [plan(), replan(), calculate(), translate()] {
+        for messages in [plan(), replan(), calculate(), translate(), unfold(), choose()] {
             assert_eq!(messages[0].role, Role::System);
             for pair in messages[1..].chunks(2) {
                 assert_eq!((pair[0].role, pair[1].role), (Role::User, Role::Assistant));

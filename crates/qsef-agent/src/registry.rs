@@ -1,6 +1,9 @@
 //! The experts that are at hand, and the choice among them by transmission efficiency.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, OnceLock},
+};
 
 use qsef_core::{AnyEmbedder, AnyExpert, Budget, Effects, Error, ExpertProfile, Modality, Plan, Result, SubtaskId};
 use qsef_score::{
@@ -10,6 +13,7 @@ use qsef_score::{
 use serde::Serialize;
 
 use crate::{
+    complete::TypeGraph,
     ledger::HistoryRow,
     middleware::{self, WatchLayer},
     run::{Candidate, Choice, Integration},
@@ -43,6 +47,11 @@ fn expected(profile: &ExpertProfile) -> (f64, u64) {
     (profile.usd_per_mtok * EXPECTED_TOKENS / 1e6, if takes_tokens { EXPECTED_TOKENS as u64 } else { 0 })
 }
 
+/// Subtasks are text.
+fn text_need() -> Need {
+    Need { domain: None, modalities: vec![Modality::Text] }
+}
+
 /// Who does a subtask, and why.
 #[derive(Debug, Clone, Serialize)]
 pub struct Assignment {
@@ -63,15 +72,31 @@ pub struct Assignment {
     pub vector: Option<Vec<f32>>,
 }
 
+/// A task's scores, best first, with its vector.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scored {
+    pub scores: Vec<Score>,
+    pub vector: Option<Vec<f32>>,
+}
+
+impl Scored {
+    /// An expert's efficiency.
+    pub fn te(&self, expert: &str) -> Option<f64> {
+        self.scores.iter().find(|s| s.expert == expert).map(|s| s.te)
+    }
+}
+
 /// The experts with their scorer.
 #[derive(Debug, Clone)]
 pub struct Registry {
     experts: Vec<AnyExpert>,
+    places: HashMap<String, usize>,
     embedder: AnyEmbedder,
     scorer: Scorer,
     /// The least efficiency of an expert that fits.
     least_te: f64,
     fallback: Option<String>,
+    types: OnceLock<Arc<TypeGraph>>,
 }
 
 impl Registry {
@@ -82,10 +107,12 @@ impl Registry {
     pub async fn new(embedder: AnyEmbedder, experts: Vec<AnyExpert>, fallback: Option<&str>) -> Result<Self> {
         let mut registry = Self {
             experts: Vec::new(),
+            places: HashMap::new(),
             embedder,
             scorer: Scorer::new(Weights::default()),
             least_te: LEAST_TE,
             fallback: None,
+            types: OnceLock::new(),
         };
         for expert in experts {
             registry.add(expert).await?;
@@ -111,13 +138,15 @@ impl Registry {
         }
         let vectors = self.embedder.embed(anchor_texts(profile)).await?;
         self.scorer.add(profile, vectors);
+        self.places.insert(profile.id.clone(), self.experts.len());
         self.experts.push(middleware::around(expert, &WatchLayer));
+        self.types = OnceLock::new();
         Ok(())
     }
 
     /// The expert with this id.
     pub fn get(&self, id: &str) -> Option<&AnyExpert> {
-        self.experts.iter().find(|e| e.profile().id == id)
+        self.experts.get(*self.places.get(id)?)
     }
 
     /// The expert that does what no other fits.
@@ -133,6 +162,44 @@ impl Registry {
     /// All experts in the order of their registration.
     pub fn experts(&self) -> &[AnyExpert] {
         &self.experts
+    }
+
+    /// What the experts need and give, and so who can feed whom; read from their profiles when it is first asked for.
+    pub fn types(&self) -> &TypeGraph {
+        self.types.get_or_init(|| Arc::new(TypeGraph::new(self.experts.iter().map(AnyExpert::profile))))
+    }
+
+    /// Scores every expert that accepts text for several tasks.
+    pub(crate) async fn scored(&self, texts: &[&str]) -> Result<Vec<Scored>> {
+        let need = text_need();
+        let tasks: Vec<Task> = texts.iter().map(|text| self.read(text)).collect();
+        let vectors = self.embedder.embed(tasks.iter().flat_map(Task::texts).collect()).await?;
+        let scored = tasks.iter().zip(vectors.chunks(Task::TEXTS)).map(|(task, vectors)| {
+            let mut scores = self.scorer.score(task, vectors);
+            scores.retain(|s| self.get(&s.expert).is_some_and(|e| need.met_by(e.profile())));
+            Scored { scores, vector: vectors.first().cloned() }
+        });
+        Ok(scored.collect())
+    }
+
+    /// Gives a subtask to an expert that is already chosen.
+    pub(crate) fn give(&self, id: SubtaskId, expert: &str, scored: Scored) -> Result<Assignment> {
+        let Scored { scores, vector } = scored;
+        let chosen = scores.iter().find(|s| s.expert == expert);
+        let chosen = chosen.ok_or_else(|| Error::Internal(format!("`{expert}` has no score")))?;
+        let why = match scores.first() {
+            Some(best) if best.expert != expert => {
+                format!(
+                    "{}, for what comes before and after it; {} has TE {:.2}",
+                    chosen.explain(),
+                    best.expert,
+                    best.te
+                )
+            }
+            _ => chosen.explain(),
+        };
+        let (te, expected_usd) = (chosen.te, self.offer(chosen).usd);
+        Ok(Assignment { id, expert: expert.to_owned(), te, why, scores, expected_usd, vector })
     }
 
     /// Scores every expert for a task, best first.
@@ -181,19 +248,13 @@ impl Registry {
     /// [`Error::Budget`] when no choice of experts is within the budget; [`Error::Input`] when no expert accepts text;
     /// otherwise the embedder's own.
     pub async fn assign(&self, plan: &Plan, budget: &Budget) -> Result<Vec<Assignment>> {
-        // Subtasks are text.
-        let need = Need { domain: None, modalities: vec![Modality::Text] };
+        let need = text_need();
         if !self.experts.iter().any(|e| need.met_by(e.profile())) {
             return Err(Error::Input("no expert accepts text".into()));
         }
-        let tasks: Vec<Task> = plan.subtasks.iter().map(|s| self.read(&s.task)).collect();
-        let vectors = self.embedder.embed(tasks.iter().flat_map(Task::texts).collect()).await?;
-        let scores = tasks.iter().zip(vectors.chunks(Task::TEXTS)).map(|(task, vectors)| {
-            let mut scores = self.scorer.score(task, vectors);
-            scores.retain(|s| self.get(&s.expert).is_some_and(|e| need.met_by(e.profile())));
-            scores
-        });
-        let scores: Vec<Vec<Score>> = scores.collect();
+        let texts: Vec<&str> = plan.subtasks.iter().map(|s| s.task.as_str()).collect();
+        let scored = self.scored(&texts).await?;
+        let (scores, vectors): (Vec<Vec<Score>>, Vec<_>) = scored.into_iter().map(|s| (s.scores, s.vector)).unzip();
         let limits = Limits { usd: budget.usd, tokens: budget.tokens, seconds: budget.time.map(|t| t.as_secs_f64()) };
         // An expert that does not fit is better than none within the budget, and a part within the deadline better than
         // nothing: what an expert takes is only an estimate.
@@ -206,15 +267,15 @@ impl Registry {
             }
         }
         let chosen = chosen?;
-        let rows = plan.subtasks.iter().zip(chosen).zip(&scores).zip(vectors.chunks(Task::TEXTS));
-        let assignments = rows.map(|(((subtask, chosen), scores), vectors)| Assignment {
+        let rows = plan.subtasks.iter().zip(chosen).zip(&scores).zip(vectors);
+        let assignments = rows.map(|(((subtask, chosen), scores), vector)| Assignment {
             id: subtask.id,
             expert: chosen.expert.clone(),
             te: chosen.te,
             why: self.why(chosen, scores),
             expected_usd: self.offer(chosen).usd,
             scores: scores.clone(),
-            vector: vectors.first().cloned(),
+            vector,
         });
         Ok(assignments.collect())
     }

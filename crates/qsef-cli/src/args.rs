@@ -290,6 +290,12 @@ pub struct EvalPlan {
     /// The planner's model
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
+    /// JSON lines of cases whose graphs are known beforehand, to learn from; none of them should be among the cases
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
+    /// Leave out a part of planning, to see what it is worth
+    #[arg(long, value_name = "PART")]
+    pub without: Option<Without>,
     /// Only the first N cases
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
@@ -299,6 +305,27 @@ pub struct EvalPlan {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+/// See `qsef::eval::plan::Without`.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum Without {
+    /// The model's choice among experts that are close
+    Choice,
+    /// All of the model's part in completion
+    Unfolding,
+    /// Completion
+    Completion,
+}
+
+impl From<Without> for qsef::eval::plan::Without {
+    fn from(without: Without) -> Self {
+        match without {
+            Without::Choice => Self::Choice,
+            Without::Unfolding => Self::Unfolding,
+            Without::Completion => Self::Completion,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -14,6 +14,8 @@ pub async fn plan(args: EvalPlan) -> Result<End> {
     let experts = eval::plan::read_experts(&args.experts)?;
     let mut cases = eval::plan::read_cases(&args.cases, &experts)?;
     cases.truncate(args.limit.unwrap_or(usize::MAX));
+    let history = args.history.as_deref().map(|path| eval::plan::read_cases(path, &experts)).transpose()?;
+    let setting = eval::plan::Setting { history: history.unwrap_or_default(), without: args.without.map(Into::into) };
     let models = models::all()?;
     let model = models.model(args.model.as_deref().unwrap_or(qsef::DEFAULT_MODEL))?;
     let embedder = models::or_cancelled(models.embedder(qsef::DEFAULT_EMBEDDER)).await?;
@@ -23,7 +25,7 @@ pub async fn plan(args: EvalPlan) -> Result<End> {
     };
     let bar = screen::add(ProgressBar::new(cases.len() as u64));
     let mut failed = None;
-    let evaluating = eval::plan::evaluate(model, embedder, experts, &cases, |done, result| {
+    let evaluating = eval::plan::evaluate(model, embedder, experts, &cases, setting, |done, result| {
         bar.set_position(done as u64);
         if let Some((path, file)) = &mut details
             && let Err(e) =

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qsef_agent::{Assignment, Planned, Planner, Registry};
+use qsef_agent::{
+    Assignment, Hub, Planned, Registry,
+    complete::{Completer, Past},
+};
 use qsef_core::{
     AnyEmbedder, AnyExpert, AnyModel, Budget, Error, Expert, ExpertCall, ExpertProfile, Outcome, Plan, Result,
 };
@@ -109,6 +112,27 @@ pub struct PlanReport {
     pub tokens_per_plan: f64,
 }
 
+/// What is left out of planning, to see what it is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Without {
+    /// The model's choice among experts that are close.
+    Choice,
+    /// All of the model's part in completion: only types and the past complete.
+    Unfolding,
+    /// Completion.
+    Completion,
+}
+
+/// How plans are made.
+#[derive(Debug, Clone, Default)]
+pub struct Setting {
+    /// Cases whose graphs are known beforehand, to learn from.
+    pub history: Vec<Case>,
+    /// What is left out.
+    pub without: Option<Without>,
+}
+
 /// Plans each case and compares. `progress` is called after each case.
 ///
 /// # Errors
@@ -118,26 +142,26 @@ pub async fn evaluate(
     embedder: AnyEmbedder,
     experts: Vec<AnyExpert>,
     cases: &[Case],
+    setting: Setting,
     mut progress: impl FnMut(usize, &CaseResult),
 ) -> Result<PlanReport> {
-    let planner = Planner::new(model);
     let registry = Registry::new(embedder, experts, None).await?;
+    let lmm = Some(model.clone()).filter(|_| setting.without != Some(Without::Unfolding));
+    let mut completer = Completer::new(lmm).confirms(setting.without.is_none());
+    let past = setting.history.into_iter().map(|c| Past { request: c.query, experts: c.nodes, edges: c.edges });
+    completer.learn(&registry, past.collect()).await?;
+    let completes = setting.without != Some(Without::Completion);
+    let hub = Hub::new(model, registry).with_completer(completer.enabled(completes));
     let mut counts = Counts::default();
     let mut times = Vec::new();
     for (done, case) in (1..).zip(cases) {
         let began = Instant::now();
-        let planned = plan(&planner, &registry, &case.query).await;
+        let planned = hub.plan(&case.query, &Budget::default()).await;
         times.push(began.elapsed());
-        let result = counts.add(case, planned, &registry);
+        let result = counts.add(case, planned, hub.registry());
         progress(done, &result);
     }
     Ok(counts.report(cases.len(), times))
-}
-
-async fn plan(planner: &Planner, registry: &Registry, query: &str) -> Result<(Planned, Vec<Assignment>)> {
-    let planned = planner.plan(query).await?;
-    let assignments = registry.assign(&planned.plan, &Budget::default()).await?;
-    Ok((planned, assignments))
 }
 
 /// The graph of experts that a plan means: an expert of several subtasks is one node, at its first place.
@@ -282,7 +306,7 @@ mod tests {
         let steps = r#"{"steps":[{"task":"add numbers","uses":[]},{"task":"write a poem","uses":[]}]}"#;
         let model = AnyModel::new(ScriptedModel::answers([steps]));
         let embedder = AnyEmbedder::new(LetterEmbedder);
-        let report = evaluate(model, embedder, experts.clone(), &cases, |_, _| {}).await.unwrap();
+        let report = evaluate(model, embedder, experts.clone(), &cases, Setting::default(), |_, _| {}).await.unwrap();
         assert_eq!((report.n, report.failed, report.hallucinated), (3, 1, 0));
         // Chosen: {sum, poem}, {poem}, {}; gold: {sum, poem}, {poem, zap}, {zap}.
         assert_eq!(report.node_precision, 1.0);

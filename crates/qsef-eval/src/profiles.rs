@@ -16,6 +16,10 @@ struct ExpertRow {
     params_b: Option<f64>,
     #[serde(default)]
     parameters: Option<serde_json::Value>,
+    #[serde(default)]
+    requires: Vec<String>,
+    #[serde(default)]
+    provides: Vec<String>,
 }
 
 /// Reads the profiles of an experts file.
@@ -42,6 +46,8 @@ pub fn read_profiles(path: &Path) -> Result<Vec<ExpertProfile>> {
         profile.usd_per_mtok = row.usd_per_mtok;
         profile.params_b = row.params_b;
         profile.parameters = row.parameters;
+        profile.requires = row.requires;
+        profile.provides = row.provides;
         profile
     });
     Ok(profiles.collect())

@@ -172,6 +172,33 @@ impl Ledger {
         })
     }
 
+    /// The newest requests with the experts of their subtasks in order, newest first; those of which a subtask went wrong are
+    /// left out.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the ledger cannot be read.
+    pub fn requests(&self, limit: usize) -> Result<Vec<(String, Vec<String>)>> {
+        // Of several decisions on a subtask the newest holds.
+        let sql = "SELECT t.id, t.request, d.expert FROM decisions d JOIN traces t ON t.id = d.trace
+                   WHERE t.id IN (SELECT id FROM traces ORDER BY id DESC LIMIT ?1)
+                     AND d.id = (SELECT max(id) FROM decisions WHERE trace = d.trace AND subtask = d.subtask)
+                     AND NOT EXISTS (SELECT 1 FROM outcomes o JOIN decisions e ON e.id = o.decision
+                                     WHERE e.trace = t.id AND o.score < 0.5)
+                   ORDER BY t.id DESC, d.subtask";
+        let connection = self.connection();
+        let rows = self.rows(&connection, sql, params![rows_at_most(limit)], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+        })?;
+        let mut requests: Vec<(i64, String, Vec<String>)> = Vec::new();
+        for (trace, request, expert) in rows {
+            match requests.last_mut() {
+                Some((last, _, experts)) if *last == trace => experts.push(expert),
+                _ => requests.push((trace, request, vec![expert])),
+            }
+        }
+        Ok(requests.into_iter().map(|(_, request, experts)| (request, experts)).collect())
+    }
+
     fn rows<T>(
         &self,
         connection: &Connection,

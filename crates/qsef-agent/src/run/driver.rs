@@ -18,7 +18,7 @@ use super::{
     state::Run,
     step::{Approval, Choice, Ended, Fault, HandedOff, Step, milliseconds},
 };
-use crate::{Hub, answer::Answer, ledger::Recorder, planner::points_back};
+use crate::{Hub, Planned, analyse, answer::Answer, ledger::Recorder, planner::points_back};
 
 /// The share of the weight that has to be behind a committee's output for it not to be worth a warning.
 const AGREED: f64 = 0.75;
@@ -131,21 +131,21 @@ impl<'a> Driver<'a> {
     pub async fn assign(&mut self) -> Result<()> {
         if self.run.work.is_empty() {
             let plan = self.run.plan.clone().unwrap_or_default();
-            let choices = self.choose(&plan).await?;
-            self.step(Step::Assigned { plan, choices, repairs: Vec::new(), cost: Cost::default() }).await?;
+            let analysis = analyse(&self.run.request);
+            let planned = Planned { plan, analysis, usage: Usage::default(), repairs: Vec::new() };
+            let (planned, assignments) = self.hub.assign(&self.run.request, planned, &self.run.budget).await?;
+            self.vectors.extend(assignments.iter().filter_map(|a| Some((a.id, a.vector.clone()?))));
+            let choices = assignments.iter().map(|a| self.hub.registry().choice(a, self.run.committee)).collect();
+            let Planned { plan, usage, repairs, .. } = planned;
+            let cost = Cost::of(usage, self.hub.planner_usd_per_mtok());
+            let model = (usage.prompt_tokens > 0).then(|| self.hub.planner_model().to_owned());
+            self.step(Step::Assigned { plan, choices, repairs, cost, model }).await?;
         }
         let plan = self.run.plan.clone().unwrap_or_default();
         self.answer = Arc::new(Answer::new(&plan, self.setting.events.clone()));
         self.setting.events.send(Event::Planned { plan, repairs: self.run.repairs.clone() });
         self.run.work.keys().for_each(|id| self.announce(*id));
         Ok(())
-    }
-
-    async fn choose(&mut self, plan: &Plan) -> Result<Vec<Choice>> {
-        let assignments = self.hub.registry().assign(plan, &self.run.budget).await?;
-        self.vectors.extend(assignments.iter().filter_map(|a| Some((a.id, a.vector.clone()?))));
-        let committee = self.run.committee;
-        Ok(assignments.iter().map(|a| self.hub.registry().choice(a, committee)).collect())
     }
 
     /// Goes on until there is nothing left to do, a limit is reached, or all that is left waits for a person.

@@ -258,8 +258,10 @@ impl Run {
                 (self.plan, self.background, self.repairs) = (Some(plan), background, repairs);
                 (self.planner, self.planning_ms) = (model, elapsed_ms);
             }
-            Step::Assigned { plan, choices, repairs, cost } => {
+            Step::Assigned { plan, choices, repairs, cost, model } => {
+                self.calls += u64::from(model.is_some());
                 self.planning += cost;
+                self.planner = self.planner.take().or(model);
                 self.repairs.extend(repairs);
                 let subtasks = plan.subtasks.iter().cloned();
                 self.work = subtasks.zip(choices).map(|(s, c)| (s.id, Work::new(s, c))).collect();

@@ -53,6 +53,8 @@ pub enum Step {
         repairs: Vec<String>,
         /// What it took to complete the plan.
         cost: Cost,
+        /// The model that was called for that, where one was.
+        model: Option<String>,
     },
     /// An expert was called.
     Started {
