@@ -18,7 +18,7 @@ use std::{
 
 use qsef_agent::{
     Hub, Ledger, RunOptions, RunReport,
-    run::{Approval, Approver, Ended, Run, Step, replay},
+    run::{Approval, Approver, Ended, Fault, FaultKind, Run, Step, replay},
 };
 use qsef_core::{Cost, Effects, Error, EventSink, Outcome, Payload, Status, Usage};
 use support::{Scripted, echo, expert, hub};
@@ -277,12 +277,27 @@ async fn what_may_have_changed_the_world_is_not_done_again_unasked() {
     let (hub, request) = careful_hub(dir.path()).await;
     let report = hub.run(&request, RunOptions::default()).await.unwrap();
     let mut stored = steps(dir.path());
-    // As if it had been killed in the middle of the call.
+    // As if it had been killed in the middle of the call; as if that had failed, or been cut off by the deadline.
     stored.push(Step::Answered { id: 2, approval: Approval::Approve });
     stored.push(Step::Started { id: 2, expert: "count".into(), task: "count work of it".into() });
-    stored.push(Step::Resumed { budget: Default::default() });
-    let run = replay(stored).unwrap();
-    assert_eq!(run.paused().map(|w| w.subtask.id).collect::<Vec<_>>(), [2]);
-    assert!(run.work[&2].why.contains("may have happened") && run.next().is_empty());
+    let failed = |kind| {
+        let result = Ended::Failed(Fault { kind, message: "cut off".into(), retry_ms: None });
+        Step::Ended { id: 2, expert: "count".into(), elapsed_ms: 1, result, hand_offs: Vec::new() }
+    };
+    let stopped = Step::Stopped { reason: "the deadline has passed".into() };
+    for (end, asked) in [
+        (None, true),
+        (Some(stopped), true),
+        (Some(failed(FaultKind::TimedOut)), true),
+        (Some(failed(FaultKind::Unavailable)), true),
+        (Some(failed(FaultKind::Vetoed)), false),
+    ] {
+        let resumed = Step::Resumed { budget: Default::default() };
+        let run = replay(stored.iter().cloned().chain(end.clone()).chain([resumed])).unwrap();
+        assert_eq!(run.paused().count() == 1, asked, "{end:?}");
+        if asked {
+            assert!(run.work[&2].why.contains("may have happened") && run.next().is_empty(), "{end:?}");
+        }
+    }
     assert!(report.paused);
 }

@@ -87,6 +87,8 @@ pub struct Work {
     pub members: Vec<Member>,
     /// The share of the members' weight that agrees with the output, in [0, 1], where they did it together.
     pub agreement: Option<f64>,
+    /// Whether its last call, which failed, did nothing in the world.
+    pub untouched: bool,
     /// Whether it is in need of other subtasks instead of an expert.
     pub stuck: bool,
     /// The subtask that makes its output, where it was split.
@@ -112,6 +114,7 @@ impl Work {
             approval: None,
             members: choice.committee.into_iter().map(Member::new).collect(),
             agreement: None,
+            untouched: false,
             stuck: false,
             replaced_by: None,
         }
@@ -188,6 +191,20 @@ impl Work {
         }
     }
 
+    /// Whether it may have changed something in the world although there is no output: its expert was called, and neither
+    /// finished nor said that it did nothing.
+    fn may_have_happened(&self) -> bool {
+        let is_open = self.status == Status::Running || (self.status == Status::Failed && !self.untouched);
+        self.attempts > 0 && is_open && self.expert().is_some_and(|e| e.external)
+    }
+
+    /// Leaves it to a person whether it is done again.
+    fn doubt(&mut self) {
+        self.why = "it was interrupted and may have happened: say whether to do it again".into();
+        self.approval = None;
+        self.status = Status::Paused;
+    }
+
     fn fail(&mut self, message: String) {
         self.status = Status::Failed;
         self.error = Some(message);
@@ -223,8 +240,8 @@ impl Work {
 
     fn failed(&mut self, Fault { kind, message, retry_ms }: Fault) {
         // Whether what changes the world happened is not known: it is not done twice.
-        let untouched = matches!(kind, FaultKind::Declined | FaultKind::Vetoed);
-        let once = self.expert().is_some_and(|e| e.external) && !untouched;
+        self.untouched = matches!(kind, FaultKind::Declined | FaultKind::Vetoed);
+        let once = self.expert().is_some_and(|e| e.external) && !self.untouched;
         match retry_ms {
             Some(wait_ms) if !once => {
                 self.status = Status::Pending;
@@ -314,7 +331,7 @@ impl Run {
             Step::Stopped { reason } => {
                 self.stopped = Some(reason);
                 for work in self.work.values_mut().filter(|w| !w.has_ended()) {
-                    work.status = Status::Skipped;
+                    if work.may_have_happened() { work.doubt() } else { work.status = Status::Skipped }
                 }
             }
             Step::Resumed { budget } => {
@@ -372,13 +389,9 @@ impl Run {
             work.members.iter_mut().for_each(Member::take_up);
             match work.status {
                 Status::Running if work.replaced_by.is_some() => {}
-                Status::Running if work.expert().is_some_and(|e| e.external) => {
-                    work.why = "it was interrupted and may have happened: say whether to do it again".into();
-                    work.approval = None;
-                    work.status = Status::Paused;
-                }
-                // What failed may succeed now; what a person did not allow stays so.
                 Status::Failed if matches!(work.approval, Some(Approval::Deny(_))) => {}
+                Status::Running | Status::Failed if work.may_have_happened() => work.doubt(),
+                // What failed may succeed now.
                 Status::Running | Status::Skipped | Status::Failed => {
                     (work.status, work.attempts, work.wait_ms, work.stuck) = (Status::Pending, 0, 0, false);
                 }
