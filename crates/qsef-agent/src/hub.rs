@@ -127,6 +127,11 @@ impl Hub {
         self
     }
 
+    /// What completes plans.
+    pub fn completer(&self) -> &Completer {
+        &self.completer
+    }
+
     /// Records every run in a ledger: what was decided, and how it turned out. A ledger that could not be opened, or that
     /// cannot be written later, stops no run: each says so in a warning.
     pub fn with_ledger(mut self, ledger: Result<Ledger>) -> Self {

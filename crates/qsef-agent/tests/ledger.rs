@@ -367,3 +367,18 @@ fn a_writer_that_is_killed_loses_nothing_that_was_committed() {
     }
     assert!(all.len() > 200, "{}", all.len());
 }
+
+#[test]
+fn requests_come_back_with_the_experts_that_did_them_and_without_those_that_went_wrong() {
+    let ledger = Ledger::in_memory().unwrap();
+    // Of two decisions on a subtask the newer one holds.
+    ledger.record(&[decision("t1", 1, "paint"), decision("t1", 2, "count"), decision("t1", 1, "draw")]).unwrap();
+    ledger.record(&[decision("t2", 1, "paint")]).unwrap();
+    ledger.record(&[decision("t3", 1, "sum")]).unwrap();
+    ledger.add_outcomes(&[outcome(&decision("t2", 1, "paint"), OutcomeKind::User, 0.2)]).unwrap();
+    let experts = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+    let expected =
+        [("request of t3".to_owned(), experts(&["sum"])), ("request of t1".to_owned(), experts(&["draw", "count"]))];
+    assert_eq!(ledger.requests(10).unwrap(), expected);
+    assert_eq!(ledger.requests(1).unwrap(), expected[..1]);
+}

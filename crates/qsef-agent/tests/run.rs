@@ -383,3 +383,36 @@ async fn an_expert_gets_what_it_takes_and_the_trace_says_how() {
     let steps = ledger.steps_of(&report.trace_id).unwrap().into_iter().map(|(_, step)| step);
     assert_eq!(qsef_agent::run::replay(steps).unwrap().work[&2].hand_offs, report.subtasks[1].hand_offs);
 }
+
+#[tokio::test]
+async fn a_step_that_is_not_named_runs_first_and_hands_its_result_on() {
+    use qsef_agent::{Hub, Registry};
+    use qsef_core::{
+        AnyEmbedder, AnyExpert, AnyModel,
+        test_util::{LetterEmbedder, ScriptedModel},
+    };
+    let of = |id: &'static str, description: &str| {
+        let mut expert = echo(id);
+        expert.profile.description = description.into();
+        expert
+    };
+    let experts = vec![
+        of("SearchBook", "Search and find books."),
+        of("BookReviews", "Retrieve the reviews of a book using its ID."),
+    ];
+    let look_ups = serde_json::json!({"lookups": [
+        {"what": "search the book Emma", "kind": "book"}, {"what": "get the reviews of the book", "kind": "value"}
+    ]});
+    let model = ScriptedModel::answers([look_ups.to_string()]);
+    let experts = experts.into_iter().map(AnyExpert::new).collect();
+    let registry = Registry::new(AnyEmbedder::new(LetterEmbedder), experts, None).await.unwrap();
+    let mut hub = Hub::new(AnyModel::new(model), registry).with_ledger(Ledger::in_memory());
+    let request = "the reviews of the book Emma";
+    let report = hub.run(request, RunOptions::default()).await.unwrap();
+    let tasks: Vec<&str> = report.subtasks.iter().map(|s| s.task.as_str()).collect();
+    assert_eq!(tasks, ["search the book Emma", request]);
+    assert_eq!(report.subtasks[1].output, Some(Payload::text("BookReviews(SearchBook())")));
+    // What the ledger knows of it counts for the next plan.
+    hub.recall().await;
+    assert_eq!(hub.completer().transitions().len(), 1);
+}

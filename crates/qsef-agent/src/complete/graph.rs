@@ -109,19 +109,20 @@ impl TypeGraph {
 
     /// Whether, and how surely, what `from` gives is what `to` needs.
     pub fn link(&self, from: usize, to: usize) -> Option<Link> {
-        if from == to {
+        let (giver, taker) = (self.reading(from), self.reading(to));
+        if from == to || taker.requires.is_empty() {
             return None;
         }
-        let (giver, taker) = (self.reading(from), self.reading(to));
         let best = taker.requires.iter().map(|kind| self.share(kind, |w| giver.gives.contains(w))).fold(0.0, f64::max);
-        let own: BTreeSet<&String> = giver.requires.iter().flatten().collect();
-        let another = taker.requires.iter().flatten().any(|word| !own.contains(word));
+        let own = |word: &String| giver.requires.iter().any(|kind| kind.contains(word));
         match () {
             () if best > SAME => Some(Link::Full),
             () if best > NEAR => Some(Link::Part),
-            () if taker.requires.is_empty() => None,
             () if giver.anything && giver.requires.is_empty() => Some(Link::Any),
-            () if giver.details && !giver.requires.is_empty() && another => Some(Link::Detail),
+            // What it tells of a thing names things of other kinds.
+            () if giver.details && !giver.requires.is_empty() && !taker.requires.iter().flatten().all(own) => {
+                Some(Link::Detail)
+            }
             () => None,
         }
     }

@@ -1,9 +1,13 @@
 use qsef_core::{
-    AnyEmbedder, AnyModel, Budget, Expert, ExpertCall, ExpertProfile, Outcome, Payload, Plan,
+    AnyEmbedder, AnyExpert, AnyModel, Budget, Expert, ExpertCall, ExpertProfile, Outcome, Payload, Plan,
     test_util::{LetterEmbedder, ScriptedModel},
 };
 
-use super::{graph::tests::library, *};
+use super::{
+    chain::{CHOICES, MOST_CHOICES},
+    graph::tests::library,
+    *,
+};
 use crate::Planner;
 
 struct Shelf(ExpertProfile);
