@@ -6,7 +6,8 @@ use std::{
 
 use futures::{Stream, StreamExt};
 use qsef_core::{
-    AnyExpert, Budget, Error, Event, EventSink, ExpertCall, Input, Message, Outcome, Result, Status, SubtaskId,
+    AnyExpert, Budget, Cost, Error, Event, EventSink, ExpertCall, Input, Message, Outcome, Result, Status, SubtaskId,
+    Usage,
 };
 use tokio::sync::{Semaphore, mpsc::unbounded_channel};
 use tracing::Instrument;
@@ -249,8 +250,8 @@ impl Hub {
     /// `options` sets replace the run's own.
     ///
     /// # Errors
-    /// [`Error::Input`] where there is no ledger or no such run, where nothing of it is left to do, and for an answer to what
-    /// was not asked; otherwise as [`Hub::run`].
+    /// [`Error::Input`] where there is no ledger or no such run, and for an answer to what was not asked; otherwise as
+    /// [`Hub::run`].
     pub async fn resume(
         &self,
         trace_id: &str,
@@ -319,16 +320,15 @@ impl Hub {
         }
         .instrument(span.clone())
         .await?;
-        let usage = run.spent().usage;
-        span.record("gen_ai.usage.input_tokens", usage.prompt_tokens);
-        span.record("gen_ai.usage.output_tokens", usage.completion_tokens);
+        let spent = run.spent();
+        span.record("gen_ai.usage.input_tokens", spent.usage.prompt_tokens);
+        span.record("gen_ai.usage.output_tokens", spent.usage.completion_tokens);
         let paused = run.paused().next().is_some();
         let mut subtasks: Vec<SubtaskReport> = run.work.values().map(SubtaskReport::of).collect();
         // What waits for something that failed will never run; what waits for a person may.
         for report in subtasks.iter_mut().filter(|r| r.status == Status::Pending && !plan_only && !paused) {
             report.status = Status::Skipped;
         }
-        let spent = run.spent();
         Ok(RunReport {
             trace_id,
             answer,
@@ -404,8 +404,10 @@ impl Hub {
         &self.planner_model
     }
 
-    pub(crate) fn planner_usd_per_mtok(&self) -> f64 {
-        self.planner_usd_per_mtok
+    /// What the planner's model costs for these tokens, and its name where it was called.
+    pub(crate) fn bill(&self, usage: Usage) -> (Cost, Option<String>) {
+        let called = usage.prompt_tokens > 0;
+        (Cost::of(usage, self.planner_usd_per_mtok), called.then(|| self.planner_model.clone()))
     }
 
     pub(crate) fn retries(&self) -> &RetryBudget {

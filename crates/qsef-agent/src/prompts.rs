@@ -1,6 +1,6 @@
 //! The prompt files of `prompts/`, built in.
 
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use qsef_core::{Message, Role};
 
@@ -16,34 +16,51 @@ pub(crate) const CODE: &str = include_str!("../../../prompts/code.md");
 /// The system prompt of experts that answer questions.
 pub(crate) const GENERAL: &str = include_str!("../../../prompts/general.md");
 
-/// The conversation before a request that is to be planned: instructions, and example requests with their plans.
-pub(crate) fn plan() -> &'static [Message] {
-    static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
-    MESSAGES.get_or_init(|| parse(include_str!("../../../prompts/plan.md")))
+/// A conversation that is read once, from the prompt file of the function's name.
+macro_rules! conversation {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        pub(crate) fn $name() -> &'static [Message] {
+            static MESSAGES: LazyLock<Vec<Message>> =
+                LazyLock::new(|| parse(include_str!(concat!("../../../prompts/", stringify!($name), ".md"))));
+            &MESSAGES
+        }
+    };
 }
 
-/// The conversation before a subtask that nobody could do.
-pub(crate) fn replan() -> &'static [Message] {
-    static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
-    MESSAGES.get_or_init(|| parse(include_str!("../../../prompts/replan.md")))
+conversation! {
+    /// The conversation before a request that is to be planned: instructions, and example requests with their plans.
+    plan
 }
 
-/// The conversation before several answers that are to become one.
-pub(crate) fn synthesise() -> &'static [Message] {
-    static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
-    MESSAGES.get_or_init(|| parse(include_str!("../../../prompts/synthesise.md")))
+conversation! {
+    /// The conversation before a subtask that nobody could do.
+    replan
 }
 
-/// The conversation before words that are to become an expression.
-pub(crate) fn calculate() -> &'static [Message] {
-    static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
-    MESSAGES.get_or_init(|| parse(include_str!("../../../prompts/calculate.md")))
+conversation! {
+    /// The conversation before several answers that are to become one.
+    synthesise
 }
 
-/// The conversation before a result that is to be brought into another form.
-pub(crate) fn translate() -> &'static [Message] {
-    static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
-    MESSAGES.get_or_init(|| parse(include_str!("../../../prompts/translate.md")))
+conversation! {
+    /// The conversation before words that are to become an expression.
+    calculate
+}
+
+conversation! {
+    /// The conversation before a result that is to be brought into another form.
+    translate
+}
+
+conversation! {
+    /// The conversation before a request that is to be unfolded into look-ups.
+    unfold
+}
+
+conversation! {
+    /// The conversation before a choice among experts that are close.
+    choose
 }
 
 /// Text in a fence that it cannot close: one longer than any in it.
@@ -51,18 +68,6 @@ pub(crate) fn data(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     format!("{fence}\n{text}\n{fence}\n\n")
-}
-
-/// The conversation before a request that is to be unfolded into look-ups.
-pub(crate) fn unfold() -> &'static [Message] {
-    static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
-    MESSAGES.get_or_init(|| parse(include_str!("../../../prompts/unfold.md")))
-}
-
-/// The conversation before a choice among experts that are close.
-pub(crate) fn choose() -> &'static [Message] {
-    static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
-    MESSAGES.get_or_init(|| parse(include_str!("../../../prompts/choose.md")))
 }
 
 /// Reads a prompt file: each `<!-- role -->` line begins a message of that role.

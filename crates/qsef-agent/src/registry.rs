@@ -315,20 +315,22 @@ impl Registry {
         Offer { te: score.te, usd, tokens, seconds: score.seconds.unwrap_or(0.0) }
     }
 
+    /// An expert that may do a subtask, with what it may need.
+    fn candidate(&self, expert: &str, te: f64) -> Option<Candidate> {
+        let profile = self.get(expert)?.profile();
+        let (usd, tokens) = expected(profile);
+        Some(Candidate::new(profile, te, usd, tokens))
+    }
+
     /// Who does a subtask, and who takes over where that expert cannot: those that are about as good, and the fallback.
     pub(crate) fn choice(&self, assignment: &Assignment, committee: Option<Integration>) -> Choice {
-        let candidate = |id: &str, te: f64| {
-            let profile = self.get(id)?.profile();
-            let (usd, tokens) = expected(profile);
-            Some(Candidate::new(profile, te, usd, tokens))
-        };
         let others = || assignment.scores.iter().filter(|s| s.expert != assignment.expert);
         let as_good = others().filter(|s| s.te >= AS_GOOD * assignment.te).take(UNDERSTUDIES);
         let fallback = others().filter(|s| self.fallback.as_ref() == Some(&s.expert));
-        let mut candidates: Vec<Candidate> = candidate(&assignment.expert, assignment.te).into_iter().collect();
+        let mut candidates: Vec<Candidate> = self.candidate(&assignment.expert, assignment.te).into_iter().collect();
         for score in as_good.chain(fallback) {
             if !candidates.iter().any(|c| c.expert == score.expert) {
-                candidates.extend(candidate(&score.expert, score.te));
+                candidates.extend(self.candidate(&score.expert, score.te));
             }
         }
         let committee = committee.map_or(Vec::new(), |c| self.committee(assignment, c.size));
@@ -348,12 +350,7 @@ impl Registry {
         let fits = assignment.scores.iter().filter(|s| s.te >= self.least_te);
         let fits = fits.filter(|s| self.get(&s.expert).is_some_and(|e| !alone(e.profile())));
         let seated = choose::committee(fits.map(|s| (s.expert.as_str(), s.te)), Size::Fixed(size));
-        let candidate = |member: &choose::Member| {
-            let profile = self.get(&member.expert)?.profile();
-            let (usd, tokens) = expected(profile);
-            Some(Candidate::new(profile, member.te, usd, tokens))
-        };
-        let seated: Vec<Candidate> = seated.iter().filter_map(candidate).collect();
+        let seated: Vec<Candidate> = seated.iter().filter_map(|m| self.candidate(&m.expert, m.te)).collect();
         if seated.len() < 2 { Vec::new() } else { seated }
     }
 

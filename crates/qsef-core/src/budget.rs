@@ -54,3 +54,12 @@ impl std::ops::AddAssign for Cost {
         self.usage += other.usage;
     }
 }
+
+impl std::iter::Sum for Cost {
+    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
+        costs.fold(Self::default(), |mut sum, cost| {
+            sum += cost;
+            sum
+        })
+    }
+}

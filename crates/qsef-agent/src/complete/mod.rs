@@ -109,8 +109,9 @@ impl Completer {
             let text = if whole { request.trim().to_owned() } else { tasks.join(", then ") };
             let (nodes, usage) = self.chain(&text, tasks.last().copied().unwrap_or_default(), registry).await?;
             planned.usage += usage;
-            let added: Vec<&str> = nodes.iter().rev().skip(1).rev().map(|n| n.task.as_str()).collect();
+            let added = nodes.split_last().map_or(&[][..], |(_, added)| added);
             if !added.is_empty() {
+                let added: Vec<&str> = added.iter().map(|n| n.task.as_str()).collect();
                 planned.repairs.push(format!("added what the request needs first: {}", added.join("; ")));
             }
             draft.replace(&group, nodes);

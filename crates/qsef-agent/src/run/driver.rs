@@ -6,19 +6,19 @@ use std::{
 
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use qsef_core::{
-    AnyExpert, Cost, Error, Event, EventSink, ExpertCall, Input, Outcome, Payload, Plan, Result, Status, Subtask,
-    SubtaskId, Usage,
+    AnyExpert, Error, Event, EventSink, ExpertCall, Input, Outcome, Payload, Plan, Result, Status, Subtask, SubtaskId,
+    Usage,
 };
 
 use super::approve::Approver;
 use super::{
-    committee::{self, Method},
+    committee::{self, Integration, Method},
     next::Action,
     retry::Failed,
     state::Run,
     step::{Approval, Choice, Ended, Fault, HandedOff, Step, milliseconds},
 };
-use crate::{Hub, Planned, analyse, answer::Answer, ledger::Recorder, planner::points_back};
+use crate::{Assignment, Hub, Planned, analyse, answer::Answer, ledger::Recorder, planner::points_back};
 
 /// The share of the weight that has to be behind a committee's output for it not to be worth a warning.
 const AGREED: f64 = 0.75;
@@ -41,14 +41,14 @@ pub(crate) struct Driver<'a> {
     answer: Arc<Answer>,
     /// Subtasks whose end was announced.
     ended: BTreeSet<SubtaskId>,
-    /// Their tasks' embeddings, for the ledger.
-    vectors: BTreeMap<SubtaskId, Vec<f32>>,
+    /// For the ledger.
+    vectors: Vectors,
 }
 
 /// Something that was waited for.
 enum Happened {
     Ended(Box<Returned>),
-    Integrated { id: SubtaskId, integrated: Result<(Outcome, f64)> },
+    Integrated { id: SubtaskId, outcome: Outcome, agreement: f64 },
     Answered { id: SubtaskId, approval: Option<Approval> },
     Replanned { id: SubtaskId, parts: Result<Parts> },
 }
@@ -68,13 +68,22 @@ struct Parts {
     subtasks: Vec<Subtask>,
     choices: Vec<Choice>,
     usage: Usage,
-    vectors: BTreeMap<SubtaskId, Vec<f32>>,
+    vectors: Vectors,
 }
+
+/// The tasks' embeddings.
+type Vectors = BTreeMap<SubtaskId, Vec<f32>>;
 
 /// What the translator reports while a call is under way.
 type HandOffs = Arc<Mutex<Vec<HandedOff>>>;
 
 type UnderWay<'a> = FuturesUnordered<BoxFuture<'a, Happened>>;
+
+/// Who does what of an assigned plan, and its tasks' embeddings.
+fn choices(hub: &Hub, assignments: &[Assignment], committee: Option<Integration>) -> (Vec<Choice>, Vectors) {
+    let choices = assignments.iter().map(|a| hub.registry().choice(a, committee)).collect();
+    (choices, assignments.iter().filter_map(|a| Some((a.id, a.vector.clone()?))).collect())
+}
 
 impl<'a> Driver<'a> {
     pub fn new(hub: &'a Hub, run: Run, setting: Setting, recorder: Recorder) -> Self {
@@ -113,13 +122,13 @@ impl<'a> Driver<'a> {
         if self.run.plan.is_none() {
             let began = Instant::now();
             let planned = self.hub.planner().plan(&self.run.request).await?;
-            let called = planned.usage.prompt_tokens > 0;
+            let (cost, model) = self.hub.bill(planned.usage);
             self.step(Step::Planned {
                 background: planned.background(),
                 plan: planned.plan,
                 repairs: planned.repairs,
-                cost: Cost::of(planned.usage, self.hub.planner_usd_per_mtok()),
-                model: called.then(|| self.hub.planner_model().to_owned()),
+                cost,
+                model,
                 elapsed_ms: milliseconds(began.elapsed()),
             })
             .await?;
@@ -134,11 +143,10 @@ impl<'a> Driver<'a> {
             let analysis = analyse(&self.run.request);
             let planned = Planned { plan, analysis, usage: Usage::default(), repairs: Vec::new() };
             let (planned, assignments) = self.hub.assign(&self.run.request, planned, &self.run.budget).await?;
-            self.vectors.extend(assignments.iter().filter_map(|a| Some((a.id, a.vector.clone()?))));
-            let choices = assignments.iter().map(|a| self.hub.registry().choice(a, self.run.committee)).collect();
+            let (choices, vectors) = choices(self.hub, &assignments, self.run.committee);
+            self.vectors.extend(vectors);
             let Planned { plan, usage, repairs, .. } = planned;
-            let cost = Cost::of(usage, self.hub.planner_usd_per_mtok());
-            let model = (usage.prompt_tokens > 0).then(|| self.hub.planner_model().to_owned());
+            let (cost, model) = self.hub.bill(usage);
             self.step(Step::Assigned { plan, choices, repairs, cost, model }).await?;
         }
         let plan = self.run.plan.clone().unwrap_or_default();
@@ -159,9 +167,10 @@ impl<'a> Driver<'a> {
             self.setting.events.send(Event::Paused { id: work.subtask.id });
             self.question(work.subtask.id, &under_way);
         }
-        self.announce_ends();
         loop {
-            for action in self.run.next() {
+            let actions = self.run.next();
+            self.announce_ends(&actions);
+            for action in actions {
                 match action {
                     Action::Call { id, expert } => self.call(id, expert, &mut under_way).await?,
                     Action::Integrate(id) if integrating.insert(id) => self.integrate(id, &under_way),
@@ -182,7 +191,9 @@ impl<'a> Driver<'a> {
             };
             match happened {
                 Some(Happened::Ended(returned)) => self.returned(*returned).await?,
-                Some(Happened::Integrated { id, integrated }) => self.integrated(id, integrated).await?,
+                Some(Happened::Integrated { id, outcome, agreement }) => {
+                    self.integrated(id, outcome, agreement).await?;
+                }
                 Some(Happened::Answered { id, approval: Some(approval) }) => {
                     self.step(Step::Answered { id, approval }).await?;
                 }
@@ -193,7 +204,6 @@ impl<'a> Driver<'a> {
                 }
                 None => return Ok(()),
             }
-            self.announce_ends();
         }
     }
 
@@ -308,47 +318,39 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// Makes one output of those of a committee.
+    /// Makes one output of those of a committee. Where no model can write one of several, most of the weight decides.
     fn integrate(&self, id: SubtaskId, under_way: &UnderWay<'a>) {
         let (Some(work), Some(committee)) = (self.run.work.get(&id), self.run.committee) else { return };
+        let outputs = committee::outputs(&work.members);
+        let voted = match committee.method {
+            Method::Mean => committee::mean(&outputs).or_else(|| committee::vote(&outputs)),
+            Method::Vote | Method::Synthesis => committee::vote(&outputs),
+        };
+        let Some((payload, agreement)) = voted else { return };
         let (hub, task, members) = (self.hub, work.task().to_owned(), work.members.clone());
+        let events = self.setting.events.clone();
+        // What all agree on needs no model.
+        let writes = committee.method == Method::Synthesis && agreement < 1.0;
         under_way.push(Box::pin(async move {
-            let outputs = committee::outputs(&members);
-            let voted = match committee.method {
-                Method::Mean => committee::mean(&outputs).or_else(|| committee::vote(&outputs)),
-                Method::Vote | Method::Synthesis => committee::vote(&outputs),
-            };
-            let voted = voted.ok_or_else(|| Error::Internal("a committee without outputs".into()));
-            let integrated = match voted {
-                // What all agree on needs no model.
-                Ok((payload, agreement)) if committee.method == Method::Synthesis && agreement < 1.0 => {
-                    hub.planner().synthesise(&task, &outputs).await.map(|(text, usage)| {
-                        let cost = Cost::of(usage, hub.planner_usd_per_mtok());
-                        let payload = Payload { value: text.into(), ..payload };
-                        (Outcome { payload, cost, model: Some(hub.planner_model().to_owned()) }, agreement)
-                    })
+            let mut outcome = Outcome::from(payload);
+            if writes {
+                match hub.planner().synthesise(&task, &committee::outputs(&members)).await {
+                    Ok((text, usage)) => {
+                        outcome.payload.value = text.into();
+                        outcome.cost = hub.bill(usage).0;
+                        outcome.model = Some(hub.planner_model().to_owned());
+                    }
+                    Err(error) => {
+                        let why = format!("no model could make one output of several ({error})");
+                        events.send(Event::Warning { message: format!("{id}: {why}; they are put to the vote") });
+                    }
                 }
-                voted => voted.map(|(payload, agreement)| (payload.into(), agreement)),
-            };
-            Happened::Integrated { id, integrated }
+            }
+            Happened::Integrated { id, outcome, agreement }
         }));
     }
 
-    /// Where no model could write one output of several, most of the weight decides.
-    async fn integrated(&mut self, id: SubtaskId, integrated: Result<(Outcome, f64)>) -> Result<()> {
-        let Some(work) = self.run.work.get(&id) else { return Ok(()) };
-        let (outcome, agreement) = match integrated {
-            Ok(integrated) => integrated,
-            Err(error) => {
-                let message =
-                    format!("{id}: no model could make one output of several ({error}); they are put to the vote");
-                self.setting.events.send(Event::Warning { message });
-                let voted = committee::vote(&committee::outputs(&work.members));
-                let (payload, agreement) =
-                    voted.ok_or_else(|| Error::Internal("a committee without outputs".into()))?;
-                (payload.into(), agreement)
-            }
-        };
+    async fn integrated(&mut self, id: SubtaskId, outcome: Outcome, agreement: f64) -> Result<()> {
         if agreement < AGREED {
             let share = 100.0 * agreement;
             let message = format!("{id}: the experts disagree: {share:.0} % of the weight is behind this output");
@@ -384,8 +386,7 @@ impl<'a> Driver<'a> {
                 }
                 let plan = Plan { subtasks };
                 let assignments = hub.registry().assign(&plan, &budget).await?;
-                let vectors = assignments.iter().filter_map(|a| Some((a.id, a.vector.clone()?))).collect();
-                let choices = assignments.iter().map(|a| hub.registry().choice(a, committee)).collect();
+                let (choices, vectors) = choices(hub, &assignments, committee);
                 Ok(Parts { subtasks: plan.subtasks, choices, usage, vectors })
             };
             Happened::Replanned { id, parts: parts.await }
@@ -396,8 +397,7 @@ impl<'a> Driver<'a> {
         // Where it cannot be split, it stays a failure.
         let Parts { subtasks, choices, usage, vectors } = parts.unwrap_or_default();
         self.vectors.extend(vectors);
-        let cost = Cost::of(usage, self.hub.planner_usd_per_mtok());
-        let model = (usage.prompt_tokens > 0).then(|| self.hub.planner_model().to_owned());
+        let (cost, model) = self.hub.bill(usage);
         let ids: Vec<SubtaskId> = subtasks.iter().map(|s| s.id).collect();
         self.step(Step::Replanned { id, subtasks, choices, cost, model }).await?;
         if !ids.is_empty() {
@@ -418,12 +418,11 @@ impl<'a> Driver<'a> {
     }
 
     /// Tells of subtasks that have ended since the last time. One that may still be split has not.
-    fn announce_ends(&mut self) {
-        let replans =
-            self.run.next().into_iter().filter_map(|a| if let Action::Replan(id) = a { Some(id) } else { None });
-        let replans: BTreeSet<SubtaskId> = replans.collect();
+    fn announce_ends(&mut self, actions: &[Action]) {
         for (&id, work) in &self.run.work {
-            if !matches!(work.status, Status::Done | Status::Failed) || replans.contains(&id) || !self.ended.insert(id)
+            if !matches!(work.status, Status::Done | Status::Failed)
+                || actions.contains(&Action::Replan(id))
+                || !self.ended.insert(id)
             {
                 continue;
             }

@@ -173,10 +173,7 @@ impl Work {
         self.elapsed_ms = self.elapsed_ms.max(elapsed_ms);
         let Some(member) = self.member_mut(expert) else { return };
         let message = member.end(result);
-        self.cost = self.members.iter().fold(Cost::default(), |mut sum, m| {
-            sum += m.cost;
-            sum
-        });
+        self.cost = self.members.iter().map(|m| m.cost).sum();
         if self.members.iter().all(|m| m.status == Status::Failed) {
             let message = message.unwrap_or_else(|| "the committee failed".into());
             let members = std::mem::take(&mut self.members);
@@ -402,10 +399,7 @@ impl Run {
 
     /// US dollars and tokens so far.
     pub fn spent(&self) -> Cost {
-        self.work.values().fold(self.planning, |mut sum, work| {
-            sum += work.cost;
-            sum
-        })
+        [self.planning].into_iter().chain(self.work.values().map(|w| w.cost)).sum()
     }
 
     /// Tokens by model.
