@@ -38,7 +38,7 @@ mod terms;
 pub mod text;
 
 pub use distance::{Metric, cosine};
-pub use fit::{Example, LearnOptions, Learned, brier, ece};
+pub use fit::{Example, LearnOptions, Learned, Remembered, brier, ece};
 pub use guidance::{Resisting, SamplingOptions, Simplification, resisting, simplification};
 pub use history::Outcome;
 pub use score::{Score, Share, transmission_efficiency};

@@ -194,13 +194,13 @@ fn a_ledger_tells_what_promises_are_worth_and_keeps_their_order() {
     let before = (order(&scorer), score(&scorer, "qqq www")[0].te);
     // What alpha did says that profiles promise too little; at tasks of another kind only that counts.
     let good: Vec<Example> = (0..60).map(|i| example(&format!("do alpha things {i}"), &[("alpha", 1.0)])).collect();
-    assert!(scorer.remember(&good) < 0.5);
+    assert!(scorer.remember(&good).factor < 0.5);
     assert_eq!(order(&scorer), before.0);
     assert!(score(&scorer, "qqq www")[0].te > 2.0 * before.1);
     let bad: Vec<Example> = (0..60).map(|i| example(&format!("do alpha things {i}"), &[("alpha", 0.0)])).collect();
-    assert!(scorer.remember(&bad) > 1.0);
+    assert!(scorer.remember(&bad).factor > 1.0);
     assert!(score(&scorer, "qqq www")[0].te < before.1);
-    assert_eq!(scorer.remember(&[]), 1.0);
+    assert_eq!(scorer.remember(&[]).factor, 1.0);
 }
 
 #[test]
@@ -305,4 +305,38 @@ fn a_semantic_graph_brings_what_is_related_nearer() {
         assert_eq!(of(&scores["a"], Term::Graph), None);
         assert!((scores["a"].k1 - 3.0).abs() < 1e-9 && (scores["a"].k2 - 2.4).abs() < 1e-9);
     }
+}
+
+#[test]
+fn what_an_expert_did_before_it_changed_counts_little() {
+    let profiles = ["alpha", "beta"].map(|id| ExpertProfile::new(id, format!("does {id} things")));
+    let mut scorer = scorer(&profiles);
+    let did = |i: usize, success| example(&format!("do alpha things {i}"), &[("alpha", success)]);
+    let mut newest_first: Vec<Example> = (0..60).map(|i| did(i, 1.0)).collect();
+    let mut te = Vec::new();
+    for _ in 0..12 {
+        scorer.remember(&newest_first);
+        te.push(score(&scorer, "do alpha things")[0].te);
+        newest_first.insert(0, did(te.len(), 0.0));
+    }
+    assert!(te[0] > 0.8 && te[3] > 0.7, "a few failures of many outcomes are chance: {te:?}");
+    assert!(te[11] < 0.5, "a row of them is none, though 60 of 71 went well: {te:?}");
+}
+
+#[test]
+fn failures_sink_a_promise_everywhere_and_successes_raise_it_nowhere() {
+    let profiles = ["alpha", "beta"].map(|id| ExpertProfile::new(id, format!("does {id} things")));
+    let mut scorer = scorer(&profiles);
+    let did = |success| move |i| example(&format!("qqq {i}"), &[("alpha", success), ("beta", 1.0 - success)]);
+    let te = |scorer: &Scorer, id: &str| score(scorer, "xyz")[..].iter().find(|s| s.expert == id).unwrap().te;
+    let examples: Vec<Example> = (0..30).map(did(0.0)).collect();
+    let remembered = scorer.remember(&examples);
+    let promise = te(&scorer, "beta");
+    assert!(te(&scorer, "alpha") < 0.7 * promise, "{} {promise}", te(&scorer, "alpha"));
+    // One that nothing is known of, with as good a profile, is not behind one that did well at other tasks.
+    let profile = ExpertProfile::new("gamma", "does beta things");
+    scorer.add(&profile, anchor_texts(&profile).iter().map(|t| embed(t)).collect());
+    assert!((promise - te(&scorer, "gamma")).abs() < 0.05, "{promise} {}", te(&scorer, "gamma"));
+    assert!(remembered.bandit.mean("beta", promise).unwrap() > promise);
+    assert_eq!(remembered.bandit.experts().collect::<Vec<_>>(), ["alpha", "beta"]);
 }

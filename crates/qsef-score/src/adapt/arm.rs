@@ -11,11 +11,11 @@ const SURE: f64 = 1e-3;
 const DRIFT: f64 = 0.15;
 
 /// What an outcome from before an alarm still weighs.
-const KEPT: f64 = 0.1;
+pub(crate) const KEPT: f64 = 0.1;
 
 /// What is remembered of one expert: sums over its outcomes, each weighing `γ^age`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub(super) struct Arm {
+pub(crate) struct Arm {
     /// `a = Σ γ^age·y`: successes.
     pub successes: f64,
     /// `b = Σ γ^age·TE`: the successes that TE expected.
@@ -35,22 +35,25 @@ impl Arm {
         self.count *= gamma;
     }
 
-    /// Takes in an outcome, and drops most of what was learnt before when too many fell short.
-    pub fn learn(&mut self, te: f64, outcome: f64, settings: &Settings) {
-        self.shortfall = (self.shortfall + self.mean(te, settings) - outcome - DRIFT).max(0.0);
-        if settings.alarm.is_some_and(|alarm| self.shortfall > alarm) {
+    /// Takes in an outcome, and drops most of what was learnt before when too many fell short: true then.
+    pub fn learn(&mut self, te: f64, outcome: f64, weight: f64, settings: &Settings) -> bool {
+        let short = self.mean(te, settings.prior) - outcome - DRIFT;
+        self.shortfall = (self.shortfall + weight * short).max(0.0);
+        let changed = settings.alarm.is_some_and(|alarm| self.shortfall > alarm);
+        if changed {
             self.shortfall = 0.0;
             self.forget(KEPT);
         }
-        self.successes += outcome;
-        self.expected += te;
-        self.count += 1.0;
+        self.successes += weight * outcome;
+        self.expected += weight * te;
+        self.count += weight;
+        changed
     }
 
-    /// The corrected chance.
-    pub fn mean(&self, te: f64, settings: &Settings) -> f64 {
+    /// The corrected chance, where TE is worth `prior` outcomes.
+    pub fn mean(&self, te: f64, prior: f64) -> f64 {
         let te = te.clamp(SURE, 1.0 - SURE);
-        let (p, q) = (settings.prior * te, settings.prior * (1.0 - te));
+        let (p, q) = (prior * te, prior * (1.0 - te));
         let won = (self.successes + p) / (self.expected + p);
         let lost = (self.count - self.successes + q) / (self.count - self.expected + q);
         let odds = te / (1.0 - te) * won / lost;
@@ -59,7 +62,7 @@ impl Arm {
 
     /// What the rule makes of it.
     pub fn index(&self, te: f64, settings: &Settings, rng: &mut impl Rng) -> f64 {
-        let mean = self.mean(te, settings);
+        let mean = self.mean(te, settings.prior);
         let weight = self.count + settings.spread;
         match settings.rule {
             Rule::Thompson => Beta::new(mean * weight, (1.0 - mean) * weight).map_or(mean, |beta| beta.sample(rng)),

@@ -4,7 +4,7 @@ use qsef_core::{Error, Result};
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 use serde::{Deserialize, Serialize};
 
-use super::{Settings, arm::Arm};
+use super::{Rule, Settings, arm::Arm};
 
 /// An expert that may do the task at hand.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,6 +51,10 @@ impl Bandit {
         Ok(Self { settings, seed, draws: 0, arms: BTreeMap::new() })
     }
 
+    pub(crate) fn of_valid(settings: Settings) -> Self {
+        Self { settings, seed: 0, draws: 0, arms: BTreeMap::new() }
+    }
+
     /// Adds an expert that gets the first `trials` suitable tasks; 0 for one that TE is trusted about. An expert that
     /// is there already keeps its outcomes and only gets its trials anew.
     pub fn add(&mut self, expert: &str, trials: u32) {
@@ -62,6 +66,17 @@ impl Bandit {
         self.arms.remove(expert);
     }
 
+    /// Replaces the rule; what was learnt stays.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a width outside its range; nothing is changed.
+    pub fn set_rule(&mut self, rule: Rule) -> Result<()> {
+        let settings = Settings { rule, ..self.settings };
+        settings.check()?;
+        self.settings = settings;
+        Ok(())
+    }
+
     /// The experts, in the order of their ids.
     pub fn experts(&self) -> impl Iterator<Item = &str> {
         self.arms.keys().map(String::as_str)
@@ -70,7 +85,7 @@ impl Bandit {
     /// The corrected chance of success, in (0, 1), without exploration; `None` for an expert that was not added, or a
     /// TE that is not a number.
     pub fn mean(&self, expert: &str, te: f64) -> Option<f64> {
-        self.arms.get(expert).filter(|_| !te.is_nan()).map(|arm| arm.mean(te, &self.settings))
+        self.arms.get(expert).filter(|_| !te.is_nan()).map(|arm| arm.mean(te, self.settings.prior))
     }
 
     /// A chance for each candidate by the rule, in [0, 1]: what goes as `te` into [`crate::choose::Offer`] when a
@@ -96,14 +111,10 @@ impl Bandit {
 
     /// The place of the candidate that gets the task; `None` when none was added.
     ///
-    /// A new expert with trials left comes first where the task suits it, its TE at least `trial_te` and its cost at
-    /// most `trial_usd`: of several the one with the highest TE; one trial is used up by the choice. Otherwise the
-    /// highest `chance − λ·usd`, chances by [`Bandit::sample`]; `lambda` is what a dollar is worth in successes. Ties
-    /// go to the first id.
+    /// A new expert with trials left comes first, see [`Bandit::trial`]. Otherwise the highest `chance − λ·usd`, chances
+    /// by [`Bandit::sample`]; `lambda` is what a dollar is worth in successes. Ties go to the first id.
     pub fn choose(&mut self, candidates: &[Candidate<'_>], lambda: f64) -> Option<usize> {
         if let Some(trial) = self.trial(candidates) {
-            let arm = self.arms.get_mut(candidates.get(trial)?.expert)?;
-            arm.trials -= 1;
             return Some(trial);
         }
         let chances = self.sample(candidates);
@@ -111,12 +122,20 @@ impl Bandit {
         first_best(candidates, worth)
     }
 
-    fn trial(&self, candidates: &[Candidate<'_>]) -> Option<usize> {
+    /// The place of a new expert that has trials left and that the task suits, its TE at least `trial_te` and its cost
+    /// at most `trial_usd`: of several the one with the highest TE. One of its trials is used up.
+    pub fn trial(&mut self, candidates: &[Candidate<'_>]) -> Option<usize> {
         let due = |c: &Candidate<'_>| {
             let left = self.arms.get(c.expert).is_some_and(|arm| arm.trials > 0);
             left && c.te >= self.settings.trial_te && c.usd <= self.settings.trial_usd
         };
-        first_best(candidates, candidates.iter().map(|c| due(c).then_some(c.te)))
+        let first = first_best(candidates, candidates.iter().map(|c| due(c).then_some(c.te)))?;
+        self.arms.get_mut(candidates.get(first)?.expert)?.trials -= 1;
+        Some(first)
+    }
+
+    pub(crate) fn arm(&self, expert: &str) -> Option<Arm> {
+        self.arms.get(expert).copied()
     }
 
     /// Takes in how well an expert did a task, in [0, 1], with the TE that it was chosen by. Time passes for all
@@ -125,21 +144,27 @@ impl Bandit {
     /// # Errors
     /// [`Error::Input`] for a TE or an outcome outside [0, 1]; nothing is changed.
     pub fn observe(&mut self, expert: &str, te: f64, outcome: f64) -> Result<()> {
-        for (name, x) in [("TE", te), ("outcome", outcome)] {
+        self.observe_weighted(expert, te, outcome, 1.0).map(|_| ())
+    }
+
+    /// As [`Bandit::observe`], for evidence that is worth `weight` in [0, 1] of a person's judgement. True where the
+    /// expert now counts as changed.
+    ///
+    /// # Errors
+    /// As [`Bandit::observe`], and for a weight outside [0, 1].
+    pub fn observe_weighted(&mut self, expert: &str, te: f64, outcome: f64, weight: f64) -> Result<bool> {
+        for (name, x) in [("TE", te), ("outcome", outcome), ("weight", weight)] {
             if !(0.0..=1.0).contains(&x) {
                 return Err(Error::Input(format!("the {name} of expert `{expert}` is {x}; it has to be in [0, 1]")));
             }
         }
         if !self.arms.contains_key(expert) {
-            return Ok(());
+            return Ok(false);
         }
         for arm in self.arms.values_mut() {
             arm.forget(self.settings.gamma);
         }
-        if let Some(arm) = self.arms.get_mut(expert) {
-            arm.learn(te, outcome, &self.settings);
-        }
-        Ok(())
+        Ok(self.arms.get_mut(expert).is_some_and(|arm| arm.learn(te, outcome, weight, &self.settings)))
     }
 }
 

@@ -21,5 +21,6 @@ mod arm;
 mod bandit;
 mod settings;
 
+pub(crate) use arm::{Arm, KEPT};
 pub use bandit::{Bandit, Candidate};
 pub use settings::{Rule, Settings};

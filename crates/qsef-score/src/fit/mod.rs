@@ -2,18 +2,19 @@
 
 mod calibration;
 mod glm;
+mod ledger;
 
 pub use calibration::{brier, ece};
 use glm::Row;
+pub use ledger::Remembered;
 use qsef_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Outcome, Scorer, Task, Term, Values, Weights,
+    Outcome, Scorer, Task, Term, Weights,
     history::{History, Map, Past},
     score::efficiency,
     scorer::history_terms,
-    terms::MOST_SURPRISAL,
 };
 
 /// Parts that the history is cut into, so that its estimates are fitted on outcomes that they have not seen.
@@ -21,12 +22,6 @@ const FOLDS: usize = 5;
 
 /// Observations that the prior coefficients are worth.
 const PRIOR: f64 = 10.0;
-
-/// Observations that the prior is worth against a ledger, whose outcomes are mostly presumed.
-const LEDGER_PRIOR: f64 = 100.0;
-
-/// The least factor of the exponent: where all went well so far, experts still differ.
-const LEAST_FACTOR: f64 = 0.1;
 
 /// A task of the past with what came of it.
 #[derive(Debug, Clone)]
@@ -114,44 +109,16 @@ impl Scorer {
         })
     }
 
-    /// Takes the outcomes of a ledger as history, in place of what was learned before: outcomes of experts that were chosen, not
-    /// of all, and mostly good. An expert's TE moves from what its profile promises to its success at tasks like the one at
-    /// hand. What a single term is worth cannot be told from such outcomes, as nobody knows what those who were not chosen
-    /// would have done; but what all promises are worth can: `k1` and `k2` are fitted by a common factor, which keeps the
-    /// experts' order and makes TE a probability. The factor is returned; 1 without outcomes. Outcomes whose success or weight
-    /// is no number in range are left out.
-    pub fn remember(&mut self, examples: &[Example]) -> f64 {
-        let mut weights = Weights::default();
-        self.set_history(None);
-        self.set_weights(weights);
-        let mut rows: Vec<Row> = self.observe(examples).into_iter().map(|o| o.row).collect();
-        rows.retain(|r| (0.0..=1.0).contains(&r.success) && r.weight.is_finite() && r.weight >= 0.0);
-        // The whole exponent as the only term; which one it is called does not matter.
-        for row in &mut rows {
-            row.terms = Values::from_iter([(Term::Description, weights.profile.dot(&row.terms))]);
-        }
-        let one = Values::from_iter([(Term::Description, 1.0)]);
-        let factor =
-            glm::fit(&rows, &one, LEDGER_PRIOR, |t| t != Term::Description).get(Term::Description).max(LEAST_FACTOR);
-        weights.profile = weights.profile.scaled(factor);
-        // There is no trend to be told.
-        weights.history = Values::from_iter([(Term::Neighbours, MOST_SURPRISAL)]);
-        self.set_weights(weights);
-        let past: Vec<Past<'_>> = examples.iter().map(past).collect();
-        self.set_history((!past.is_empty()).then(|| History::of_ledger(&past)));
-        factor
-    }
-
     /// The profile's terms of every outcome whose expert is there.
     fn observe(&self, examples: &[Example]) -> Vec<Observed> {
         let mut observed = Vec::new();
         for (task, example) in examples.iter().enumerate() {
             let reading = self.read(&example.task, &example.vectors);
-            for outcome in &example.outcomes {
+            for (nth, outcome) in example.outcomes.iter().enumerate() {
                 let Some(place) = self.place(&outcome.expert) else { continue };
                 let Some(scored) = self.scored(&reading, place) else { continue };
                 let row = Row { terms: scored.values, success: outcome.success, weight: outcome.weight };
-                observed.push(Observed { task, place, expert: outcome.expert.clone(), row });
+                observed.push(Observed { task, nth, place, expert: outcome.expert.clone(), row });
             }
         }
         observed
@@ -169,6 +136,8 @@ fn past(example: &Example) -> Past<'_> {
 /// An outcome with the profile's terms.
 struct Observed {
     task: usize,
+    /// Its place among the task's outcomes.
+    nth: usize,
     place: usize,
     expert: String,
     row: Row,

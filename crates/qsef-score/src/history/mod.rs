@@ -16,6 +16,7 @@ use space::{Place, Space};
 use trend::{Observations, Trend};
 
 use crate::{
+    adapt::{Arm, Bandit},
     complexity::Complexity,
     matrix::{Matrix, unit},
 };
@@ -109,13 +110,21 @@ struct Fitted {
     directions: Matrix,
 }
 
+/// Whose outcomes are known.
+#[derive(Debug, Clone)]
+enum Whose {
+    /// The outcomes of all experts.
+    All(Fitted),
+    /// Those of experts that were chosen: how each did against its promises, which are worth `prior` outcomes.
+    Chosen { arms: Vec<Arm>, prior: f64 },
+}
+
 /// The outcomes of past tasks.
 #[derive(Debug, Clone)]
 pub(crate) struct History {
     experts: Experts,
     neighbours: Neighbours,
-    /// None where the outcomes are only those of experts that were chosen.
-    fitted: Option<Fitted>,
+    whose: Whose,
 }
 
 /// What the history says of one expert at one task.
@@ -165,19 +174,25 @@ impl History {
             neighbours.add(&whereabouts(&place, &directions), outcomes);
         }
         neighbours.build_index();
-        Self { experts, neighbours, fitted: Some(Fitted { space, trend, directions }) }
+        Self { experts, neighbours, whose: Whose::All(Fitted { space, trend, directions }) }
     }
 
     /// Keeps the outcomes of a ledger: of experts that were chosen, not of all. There is no telling a trend or a mean from
-    /// these, so each outcome speaks for tasks like its own only.
-    pub fn of_ledger(tasks: &[Past<'_>]) -> Self {
+    /// these, so each outcome speaks for tasks like its own only, but for what `bandit` makes of an expert's failures.
+    pub fn of_ledger(tasks: &[Past<'_>], bandit: &Bandit, prior: f64) -> Self {
         let dimensions = tasks.first().map_or(0, |t| t.vector.len());
         let mut experts = Experts::default();
         let mut neighbours = Neighbours::new(dimensions);
         for task in tasks {
             neighbours.add(&unit(task.vector), experts.read(task));
         }
-        Self { experts, neighbours, fitted: None }
+        let mut arms = vec![Arm::default(); experts.totals.len()];
+        for (id, &number) in &experts.numbers {
+            if let (Some(slot), Some(arm)) = (arms.get_mut(number), bandit.arm(id)) {
+                *slot = arm;
+            }
+        }
+        Self { experts, neighbours, whose: Whose::Chosen { arms, prior } }
     }
 
     /// The number of an expert in [`Similar::estimate`]; none where nothing is known of it.
@@ -193,12 +208,12 @@ impl History {
     /// Looks up a task.
     pub fn similar(&self, vector: &[f32], complexity: &Complexity) -> Similar<'_> {
         let experts = self.experts.numbers.len();
-        let (sums, features) = match &self.fitted {
-            Some(Fitted { space, directions, .. }) => {
+        let (sums, features) = match &self.whose {
+            Whose::All(Fitted { space, directions, .. }) => {
                 let place = space.place(vector, complexity);
                 (self.neighbours.near(&whereabouts(&place, directions), experts), place.features)
             }
-            None => (self.neighbours.within_reach(&unit(vector), experts), Vec::new()),
+            Whose::Chosen { .. } => (self.neighbours.within_reach(&unit(vector), experts), Vec::new()),
         };
         Similar { history: self, sums, features }
     }
@@ -223,9 +238,13 @@ impl Similar<'_> {
             return Estimate { neighbours: likely(promise), trend: likely(promise), count: 0, seconds: None };
         };
         let seconds = [near, total].into_iter().find(|s| s.timed > 0).map(|s| s.seconds / f64::from(s.timed));
-        let Some(Fitted { trend, .. }) = &self.history.fitted else {
-            let rate = likely((near.success + PROMISE_IN_LEDGER * promise) / (near.weight + PROMISE_IN_LEDGER));
-            return Estimate { neighbours: rate, trend: rate, count: near.count, seconds };
+        let trend = match &self.history.whose {
+            Whose::All(Fitted { trend, .. }) => trend,
+            Whose::Chosen { arms, prior } => {
+                let promise = arms.get(expert).map_or(promise, |arm| arm.mean(promise, *prior).min(promise));
+                let rate = likely((near.success + PROMISE_IN_LEDGER * promise) / (near.weight + PROMISE_IN_LEDGER));
+                return Estimate { neighbours: rate, trend: rate, count: near.count, seconds };
+            }
         };
         let mean = (total.success + PROMISE * promise) / (total.weight + PROMISE);
         let rate = (near.success + MEAN * mean) / (near.weight + MEAN);
