@@ -96,6 +96,9 @@ pub struct ExpertConfig {
     /// The most calls at the same time.
     #[serde(default)]
     pub max_concurrent: Option<NonZeroUsize>,
+    /// How many of the first subtasks that suit it it gets before experts that are better known.
+    #[serde(default)]
+    pub trials: u32,
     /// Name of its model, for the kinds `model` and `calculate`.
     #[serde(default)]
     pub model: Option<String>,
@@ -241,6 +244,7 @@ fn build_one(
     profile.requires_approval = expert.requires_approval;
     profile.timeout_s = expert.timeout_s.as_ref().map(|s| *s.get_ref());
     profile.max_concurrent = expert.max_concurrent.map(NonZeroUsize::get);
+    profile.trials = expert.trials;
     if let Some(accepts) = &expert.accepts {
         profile.accepts = accepts.clone();
     }

@@ -1,6 +1,9 @@
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -27,6 +30,10 @@ const MAX_CALLS: usize = 64;
 
 /// Outcomes of the ledger that are taken into account, the newest ones.
 const RECALLED: usize = 2000;
+
+/// Subtasks after which a hub takes the newest outcomes into account by itself: soon enough to notice an expert that has
+/// changed, and seldom enough not to matter.
+const LEARNS_EVERY: usize = 25;
 
 /// Requests of the ledger from which it is learned who comes after whom, the newest ones. Each costs an embedding at the start.
 const RECALLED_REQUESTS: usize = 200;
@@ -75,6 +82,16 @@ pub struct Hub {
     guards: Vec<Arc<dyn Guard>>,
     places: Arc<Semaphore>,
     retries: RetryBudget,
+    /// Subtasks that were done since outcomes were last taken into account.
+    unlearnt: Arc<AtomicUsize>,
+}
+
+/// Takes the newest outcomes of a ledger into account.
+fn learn(registry: &Registry, ledger: &Ledger) -> Result<()> {
+    let mut query = HistoryQuery::new(registry.embedder().name());
+    query.limit = RECALLED;
+    registry.remember(&ledger.history(&query)?);
+    Ok(())
 }
 
 impl std::fmt::Debug for Hub {
@@ -101,6 +118,7 @@ impl Hub {
             guards: Vec::new(),
             places: Arc::new(Semaphore::new(MAX_CALLS)),
             retries: RetryBudget::default(),
+            unlearnt: Arc::default(),
         }
     }
 
@@ -140,15 +158,16 @@ impl Hub {
         self
     }
 
-    /// Reads from the ledger how experts did, so that the next choice among them takes it into account. A ledger that cannot be
-    /// read changes nothing: runs say so.
+    /// Reads from the ledger how experts did and what followed what, so that the next plan takes it into account. How experts did
+    /// a hub reads by itself every 25 subtasks, too. A ledger that cannot be read changes nothing: runs say so.
     pub async fn recall(&mut self) {
         let Some(Ok(ledger)) = self.ledger.clone() else { return };
-        let mut query = HistoryQuery::new(self.registry.embedder().name());
-        query.limit = RECALLED;
-        let read = move || Ok::<_, Error>((ledger.history(&query)?, ledger.requests(RECALLED_REQUESTS)?));
-        let Ok(Ok((rows, requests))) = tokio::task::spawn_blocking(read).await else { return };
-        self.registry.remember(&rows);
+        let registry = self.registry.clone();
+        let read = move || {
+            learn(&registry, &ledger)?;
+            ledger.requests(RECALLED_REQUESTS)
+        };
+        let Ok(Ok(requests)) = tokio::task::spawn_blocking(read).await else { return };
         let types = self.registry.types();
         if types.kinds().is_empty() {
             return;
@@ -323,6 +342,9 @@ impl Hub {
         let spent = run.spent();
         span.record("gen_ai.usage.input_tokens", spent.usage.prompt_tokens);
         span.record("gen_ai.usage.output_tokens", spent.usage.completion_tokens);
+        if !plan_only {
+            self.count(run.work.len());
+        }
         let paused = run.paused().next().is_some();
         let mut subtasks: Vec<SubtaskReport> = run.work.values().map(SubtaskReport::of).collect();
         // What waits for something that failed will never run; what waits for a person may.
@@ -344,6 +366,20 @@ impl Hub {
             repairs: run.repairs,
             exhausted: run.stopped,
         })
+    }
+
+    /// Counts subtasks, and has the newest outcomes taken into account from time to time, besides the runs.
+    fn count(&self, subtasks: usize) {
+        let Some(Ok(ledger)) = &self.ledger else { return };
+        let before = self.unlearnt.fetch_add(subtasks, Ordering::Relaxed);
+        if before < LEARNS_EVERY && before + subtasks >= LEARNS_EVERY {
+            let (registry, ledger, unlearnt) = (self.registry.clone(), ledger.clone(), self.unlearnt.clone());
+            // Nobody waits for it; a ledger that cannot be read has told so in the run.
+            tokio::task::spawn_blocking(move || {
+                unlearnt.store(0, Ordering::Relaxed);
+                learn(&registry, &ledger)
+            });
+        }
     }
 
     /// Calls an expert, within the hub's limits and under its guards; how long the call itself took.

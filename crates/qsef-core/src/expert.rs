@@ -67,6 +67,10 @@ pub struct ExpertProfile {
     /// The most calls at the same time, over all runs of a hub; none: no limit of its own.
     #[serde(default)]
     pub max_concurrent: Option<usize>,
+    /// How many of the first subtasks that it is about as good at as the best it gets before that one, so that it becomes
+    /// known; 0 where its profile says enough.
+    #[serde(default)]
+    pub trials: u32,
 }
 
 fn text_only() -> Vec<Modality> {
@@ -93,6 +97,7 @@ impl ExpertProfile {
             requires_approval: false,
             timeout_s: None,
             max_concurrent: None,
+            trials: 0,
         }
     }
 

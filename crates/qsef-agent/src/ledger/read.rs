@@ -146,12 +146,13 @@ impl Ledger {
             )
         };
         let sql = format!(
-            "SELECT d.task, d.vector, d.expert, d.te, d.terms, o.kind, o.score, {latency}, {usd}, d.at_ms
+            "SELECT d.task, d.vector, d.expert, d.te, d.terms, o.kind, o.score, {latency}, {usd}, {tokens}, d.at_ms
              FROM decisions d JOIN outcomes o ON o.id =
                  (SELECT id FROM outcomes WHERE decision = d.id ORDER BY {PRECEDENCE}, id DESC LIMIT 1)
              WHERE d.embedder = ?1 AND d.at_ms >= ?2 ORDER BY d.id DESC LIMIT ?3",
             latency = known("latency_ms"),
             usd = known("usd"),
+            tokens = known("tokens"),
         );
         let since = i64::try_from(query.since_ms).unwrap_or(i64::MAX);
         let connection = self.connection();
@@ -167,7 +168,8 @@ impl Ledger {
                 weight: kind.weight(),
                 latency_ms: row.get::<_, Option<i64>>(7)?.map(unsigned),
                 usd: row.get(8)?,
-                at_ms: unsigned(row.get(9)?),
+                tokens: row.get::<_, Option<i64>>(9)?.map(unsigned),
+                at_ms: unsigned(row.get(10)?),
             })
         })
     }

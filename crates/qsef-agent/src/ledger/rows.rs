@@ -217,6 +217,8 @@ pub struct HistoryRow {
     pub latency_ms: Option<u64>,
     /// What it cost, in US dollars.
     pub usd: Option<f64>,
+    /// The tokens that it took, prompts and answers together.
+    pub tokens: Option<u64>,
     /// When it was decided, in milliseconds since 1970 UTC.
     pub at_ms: u64,
 }

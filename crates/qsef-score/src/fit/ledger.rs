@@ -84,7 +84,8 @@ impl Scorer {
     /// Goes through the outcomes from the oldest to the newest. Those from before a change lose weight.
     fn replay(&self, observed: &[Observed], outcomes: &mut [Vec<Outcome>]) -> Bandit {
         // Old outcomes weigh less already.
-        let settings = Settings { gamma: 1.0, prior: DOUBT, rule: Rule::Ucb { width: 0.0 }, ..Settings::default() };
+        let settings =
+            Settings { gamma: 1.0, prior: DOUBT, rule: Rule::Ucb { width: 0.0 }, trial_te: 0.0, ..Settings::default() };
         let mut bandit = Bandit::of_valid(settings);
         (0..self.len()).filter_map(|place| self.id(place)).for_each(|id| bandit.add(id, 0));
         let mut before: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
