@@ -19,6 +19,7 @@ pub mod config;
 pub mod experts;
 mod guard;
 mod hub;
+mod judge;
 pub mod ledger;
 pub mod middleware;
 mod planner;
@@ -30,6 +31,7 @@ pub mod translate;
 
 pub use guard::Guard;
 pub use hub::{Hub, RunItem, RunOptions};
+pub use judge::{Judgement, Verdict};
 pub use ledger::Ledger;
 pub use planner::{Analysis, Planned, Planner, analyse};
 pub use registry::{Assignment, Registry};

@@ -4,8 +4,13 @@
 
 mod support;
 
-use qsef_agent::{RunOptions, RunReport, ledger::Ledger};
-use qsef_core::{AnyExpert, Cost, Effects, Error, Outcome, Payload, Usage};
+use std::sync::{Arc, Mutex};
+
+use qsef_agent::{Hub, Registry, RunOptions, RunReport, ledger::Ledger};
+use qsef_core::{
+    AnyEmbedder, AnyExpert, AnyModel, Cost, Effects, Error, Outcome, Payload, Usage,
+    test_util::{LetterEmbedder, ScriptedModel},
+};
 use support::{echo, expert, hub};
 
 fn who(report: &RunReport) -> &str {
@@ -94,4 +99,38 @@ async fn experts_come_and_go() {
     assert!(hub.registry().score("count work").await.unwrap().iter().all(|s| s.expert != "count"));
     // A clone keeps its own.
     assert_eq!(who(&before.run(&request, RunOptions::default()).await.unwrap()), "count");
+}
+
+#[tokio::test]
+async fn a_judges_scores_count_where_no_person_spoke_and_code_is_not_judged() {
+    let mut writer = echo("paint");
+    writer.profile.params_b = Some(1.0);
+    let steps: &[(&str, &[usize])] = &[("paint work now", &[]), ("count work of it", &[1])];
+    let rows: Vec<_> = steps.iter().map(|(task, uses)| serde_json::json!({"task": task, "uses": uses})).collect();
+    let plan = serde_json::json!({ "steps": rows }).to_string();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = asked.clone();
+    let model = ScriptedModel::new(move |request| {
+        let question = request.messages.last().unwrap().as_text().unwrap();
+        if !question.starts_with('{') {
+            return Ok(plan.clone());
+        }
+        seen.lock().unwrap().push(question);
+        Ok(r#"{"reason":"It paints nothing.","verdict":"wrong"}"#.to_owned())
+    });
+    let experts = [writer, echo("count")].map(AnyExpert::new).into();
+    let registry = Registry::new(AnyEmbedder::new(LetterEmbedder), experts, None).await.unwrap();
+    let ledger = Ledger::in_memory().unwrap();
+    let hub = Hub::new(AnyModel::new(model), registry).with_ledger(Ok(ledger.clone()));
+    let report = hub.run("paint work now; count work of it", RunOptions::default()).await.unwrap();
+    let judgement = hub.judge(&report.trace_id).await.unwrap();
+    let [verdict] = judgement.verdicts.as_slice() else { panic!("{judgement:?}") };
+    assert_eq!((verdict.id, verdict.expert.as_str(), verdict.score), (1, "paint", 0.0));
+    let asked = asked.lock().unwrap();
+    assert!(asked.len() == 1 && asked[0].contains("paint()"), "{asked:?}");
+    let score = |expert: &str| ledger.record_of(expert).unwrap().map(|record| record.score);
+    assert_eq!((score("paint"), score("count"), score("nobody")), (Some(0.0), Some(1.0), None));
+    ledger.rate(&report.trace_id, Some(1), 0.8, None).unwrap();
+    assert_eq!(score("paint"), Some(0.8));
+    assert!(matches!(hub.judge("none").await, Err(Error::Input(m)) if m.contains("none")));
 }

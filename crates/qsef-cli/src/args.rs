@@ -72,6 +72,9 @@ pub struct Ask {
     /// How what a committee makes becomes one: the vote of most, the mean of numbers, or a text of the planner's model
     #[arg(long, value_name = "HOW", default_value = "vote", requires = "committee")]
     pub integrate: Integrate,
+    /// Have the planner's model judge what models made, so that the next choice of experts knows
+    #[arg(long, conflicts_with = "plan_only")]
+    pub judge: bool,
     /// Show every expert's score for each subtask, part by part
     #[arg(long)]
     pub explain: bool,
@@ -193,6 +196,16 @@ pub enum Trace {
     },
     /// Go on with a run that was interrupted, reached a limit, failed in part, or waits for an approval
     Resume(Resume),
+    /// Have the planner's model judge what models made in a run
+    Judge {
+        /// The trace's id, the beginning of one, or `last`
+        id: String,
+        #[command(flatten)]
+        common: Common,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -1,13 +1,14 @@
-use std::{collections::BTreeMap, io::Read};
+use std::{collections::BTreeMap, io::Read, time::Duration};
 
+use indicatif::ProgressBar;
 use qsef::{
-    Error, Result, RunOptions, RunReport, Status,
+    Error, Hub, Judgement, Result, RunOptions, RunReport, Status, Verdict,
     run::{Approval, HandedOff},
 };
 
 use crate::{
     End,
-    args::{Ask, Resume},
+    args::{Ask, Common, Resume},
     live::Live,
     models, output,
     screen::{self, DIM, harmless, note, styled},
@@ -29,7 +30,43 @@ pub async fn run(args: Ask) -> Result<End> {
     options.approver = (!args.json && args.query != "-").then(|| live.approver()).flatten();
     let report = live.or_cancelled(hub.run(&query, options)).await?;
     drop(live);
-    finish(&report, args.json, args.explain)
+    let judgement = match args.judge {
+        true => {
+            judged(&hub, &report.trace_id).await.map_err(|e| screen::warning(format!("nothing is judged: {e}"))).ok()
+        }
+        false => None,
+    };
+    finish(&report, args.json, args.explain, judgement.as_ref())
+}
+
+/// Has a run of the past judged.
+pub async fn judge(id: &str, common: &Common, json: bool) -> Result<End> {
+    let hub = models::open(common).await?;
+    let trace = hub.ledger()?.resolve(id)?;
+    let judgement = judged(&hub, &trace).await?;
+    if json {
+        screen::json(&serde_json::json!({"trace_id": trace, "judgement": judgement}))?;
+    } else {
+        tell(&judgement);
+    }
+    Ok(End::Done)
+}
+
+async fn judged(hub: &Hub, trace: &str) -> Result<Judgement> {
+    let bar = screen::add(ProgressBar::new_spinner().with_message("judging what models made"));
+    bar.enable_steady_tick(Duration::from_millis(100));
+    let judgement = models::or_cancelled(hub.judge(trace)).await;
+    screen::remove(&bar);
+    judgement
+}
+
+fn tell(judgement: &Judgement) {
+    if judgement.verdicts.is_empty() {
+        note("there is nothing to judge: no model made a part of it");
+    }
+    for Verdict { id, expert, score, reason, .. } in &judgement.verdicts {
+        note(harmless(&format!("{id}. {expert} is judged {score}: {reason}")));
+    }
 }
 
 /// Goes on with a run that was stored.
@@ -54,18 +91,19 @@ pub async fn resume(args: Resume) -> Result<End> {
     options.approver = (!args.json).then(|| live.approver()).flatten();
     let report = live.or_cancelled(hub.resume(&trace, answers, options)).await?;
     drop(live);
-    finish(&report, args.json, false)
+    finish(&report, args.json, false, None)
 }
 
 /// Prints what is to be told of a run after its answer; how the command ends.
-fn finish(report: &RunReport, json: bool, explained: bool) -> Result<End> {
+fn finish(report: &RunReport, json: bool, explained: bool, judgement: Option<&Judgement>) -> Result<End> {
     if json {
-        screen::json(&output::document(report, explained))?;
+        screen::json(&output::document(report, explained, judgement))?;
     } else {
         if explained {
             explain(report);
         }
         summary(report);
+        judgement.iter().for_each(|judgement| tell(judgement));
     }
     for subtask in report.subtasks.iter().filter(|s| s.status == Status::Paused) {
         let line = format!("{}. {} → {} waits for your approval", subtask.id, subtask.task, subtask.expert);

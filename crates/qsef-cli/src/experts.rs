@@ -1,5 +1,5 @@
-use qsef::{AgentConfig, ExpertProfile, Result};
-use serde_json::json;
+use qsef::{AgentConfig, ExpertProfile, Result, ledger::Record};
+use serde_json::{Value, json};
 
 use crate::{
     End,
@@ -14,12 +14,31 @@ fn profiles(config: &AgentConfig) -> Result<Vec<ExpertProfile>> {
     Ok(experts.iter().map(|e| e.profile().clone()).collect())
 }
 
+/// How an expert did so far.
+fn record(expert: &str) -> Result<Option<Record>> {
+    qsef::open_ledger()?.record_of(expert)
+}
+
+fn in_words(record: &Record) -> String {
+    let took = record.latency_ms.map(|ms| format!(", {:.1} s", ms / 1e3)).unwrap_or_default();
+    let cost = record.usd.map(|usd| format!(", ${usd:.4}")).unwrap_or_default();
+    format!("{} outcomes so far, mean score {:.2}{took}{cost} a call", record.outcomes, record.score)
+}
+
 pub fn run(args: Experts) -> Result<End> {
     match args {
         Experts::List { agent, json } => {
             let config = models::agent(&agent)?;
             if json {
-                screen::json(&json!({"agent": config.name, "experts": profiles(&config)?}))?;
+                let row = |profile: ExpertProfile| {
+                    let mut row = json!(profile);
+                    if let (Some(record), Some(row)) = (record(&profile.id)?, row.as_object_mut()) {
+                        row.insert("record".into(), json!(record));
+                    }
+                    Ok(row)
+                };
+                let rows: Vec<Value> = profiles(&config)?.into_iter().map(row).collect::<Result<_>>()?;
+                screen::json(&json!({"agent": config.name, "experts": rows}))?;
             } else {
                 for profile in profiles(&config)? {
                     screen::print(&format!("{:14} {}\n", styled(BOLD, &profile.id), profile.description));
@@ -34,6 +53,9 @@ pub fn run(args: Experts) -> Result<End> {
                 qsef::Error::Input(format!("the agent has no expert `{id}`; it has {}", ids.join(", ")))
             })?;
             screen::print(&format!("{}\n{}\n", styled(BOLD, &profile.id), profile.description));
+            if let Some(record) = record(&profile.id)? {
+                screen::print(&format!("{}\n", in_words(&record)));
+            }
             for example in &profile.examples {
                 screen::print(&format!("  {}\n", styled(DIM, example)));
             }

@@ -60,6 +60,7 @@ async fn run(command: Command) -> qsef::Result<End> {
         Command::Eval(Eval::Intent(args)) => eval::intent(args).await,
         Command::Eval(Eval::Readability(args)) => eval::readability(args),
         Command::Trace(Trace::Resume(args)) => ask::resume(args).await,
+        Command::Trace(Trace::Judge { id, common, json }) => ask::judge(&id, &common, json).await,
         Command::Trace(Trace::List { limit, json }) => trace::list(limit, json),
         Command::Trace(Trace::Show { id, json }) => trace::show(&id, json),
         Command::Feedback(args) => trace::feedback(args),

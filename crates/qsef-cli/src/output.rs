@@ -1,9 +1,9 @@
 //! The JSON document of a run, as the CLI contract has it.
 
-use qsef::{Payload, RunReport};
+use qsef::{Judgement, Payload, RunReport};
 use serde_json::{Value, json};
 
-pub fn document(report: &RunReport, explain: bool) -> Value {
+pub fn document(report: &RunReport, explain: bool, judgement: Option<&Judgement>) -> Value {
     let subtasks: Vec<Value> = report
         .subtasks
         .iter()
@@ -47,6 +47,9 @@ pub fn document(report: &RunReport, explain: bool) -> Value {
     }
     if let (true, Some(document)) = (report.paused, document.as_object_mut()) {
         document.insert("paused".into(), json!(true));
+    }
+    if let (Some(judgement), Some(document)) = (judgement, document.as_object_mut()) {
+        document.insert("judgement".into(), json!(judgement));
     }
     document
 }

@@ -19,8 +19,8 @@ mod local;
 #[cfg(feature = "candle")]
 pub use local::{DEFAULT_EMBEDDER, DEFAULT_MODEL, Models, home, open_agent, open_ledger};
 pub use qsef_agent::{
-    Analysis, Assignment, Guard, Hub, Ledger, Planned, Planner, Registry, RunItem, RunOptions, RunReport,
-    SubtaskReport,
+    Analysis, Assignment, Guard, Hub, Judgement, Ledger, Planned, Planner, Registry, RunItem, RunOptions, RunReport,
+    SubtaskReport, Verdict,
     config::{AgentConfig, build as build_experts},
     experts, ledger, middleware, run, translate,
 };

@@ -20,7 +20,8 @@ use qsef_core::{Error, Result};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub(crate) use recorder::Recorder;
-pub use rows::{Decision, HistoryQuery, HistoryRow, Outcome, OutcomeKind, Recorded, TraceSummary};
+pub(crate) use rows::now_ms;
+pub use rows::{Decision, HistoryQuery, HistoryRow, Outcome, OutcomeKind, Record, Recorded, TraceSummary};
 use schema::Unfit;
 
 /// How long to wait for other processes' writes, each of which takes milliseconds.

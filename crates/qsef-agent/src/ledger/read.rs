@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use crate::run::Step;
 
-use super::{Decision, HistoryQuery, HistoryRow, Ledger, Outcome, OutcomeKind, Recorded, TraceSummary};
+use super::{Decision, HistoryQuery, HistoryRow, Ledger, Outcome, OutcomeKind, Record, Recorded, TraceSummary};
 
 /// Whose word counts for more, first to last: a person's, a judge's, what plainly went wrong, and that nobody objected.
 const PRECEDENCE: &str = "CASE kind WHEN 'user' THEN 0 WHEN 'judge' THEN 1 WHEN 'finished' THEN 3 ELSE 2 END";
@@ -172,6 +172,30 @@ impl Ledger {
                 at_ms: unsigned(row.get(10)?),
             })
         })
+    }
+
+    /// How an expert did in all; `None` where it has no outcome yet. Which of several outcomes counts is as in
+    /// [`Ledger::history`].
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the ledger cannot be read.
+    pub fn record_of(&self, expert: &str) -> Result<Option<Record>> {
+        let known = |column: &str| format!("(SELECT avg({column}) FROM outcomes WHERE decision = d.id)");
+        let sql = format!(
+            "SELECT count(*), avg(o.score), avg({latency}), avg({usd})
+             FROM decisions d JOIN outcomes o ON o.id =
+                 (SELECT id FROM outcomes WHERE decision = d.id ORDER BY {PRECEDENCE}, id DESC LIMIT 1)
+             WHERE d.expert = ?1",
+            latency = known("latency_ms"),
+            usd = known("usd"),
+        );
+        let connection = self.connection();
+        let records = self.rows(&connection, &sql, params![expert], |row| {
+            let Some(score) = row.get::<_, Option<f64>>(1)? else { return Ok(None) };
+            let outcomes = unsigned(row.get(0)?);
+            Ok(Some(Record { outcomes, score, latency_ms: row.get(2)?, usd: row.get(3)? }))
+        })?;
+        Ok(records.into_iter().next().flatten())
     }
 
     /// The newest requests with the experts of their subtasks in order, newest first; those of which a subtask went wrong are

@@ -178,6 +178,19 @@ pub struct TraceSummary {
     pub at_ms: u64,
 }
 
+/// How an expert did in all, as far as the ledger knows.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Record {
+    /// Decisions with an outcome.
+    pub outcomes: u64,
+    /// Their mean score, in [0, 1].
+    pub score: f64,
+    /// Milliseconds that a call took, in the mean of those that are known.
+    pub latency_ms: Option<f64>,
+    /// US dollars that a call cost, in the mean of those that are known.
+    pub usd: Option<f64>,
+}
+
 /// Which part of the history to read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryQuery {

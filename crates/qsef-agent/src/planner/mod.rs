@@ -6,6 +6,7 @@ mod align;
 mod analysis;
 mod check;
 mod clauses;
+mod judge;
 mod refs;
 mod replan;
 mod synthesis;
