@@ -87,13 +87,7 @@ impl Registry {
         let candidates: Vec<Vec<&Score>> = scores.iter().map(|s| self.candidates(learned, s, all)).collect();
         let slots = plan.subtasks.iter().zip(&candidates).zip(trials).map(|((subtask, candidates), trial)| Slot {
             value: 1.0,
-            offers: candidates
-                .iter()
-                .map(|score| {
-                    let te = if trial.as_ref() == Some(&score.expert) { 1.0 } else { learned.prospect(score) };
-                    Offer { te, ..self.offer(learned, score) }
-                })
-                .collect(),
+            offers: candidates.iter().map(|score| self.weighed(learned, score, trial.as_deref())).collect(),
             after: subtask.after.iter().filter_map(|id| places.get(id).copied()).collect(),
         });
         let slots: Vec<Slot> = slots.collect();
@@ -115,6 +109,18 @@ impl Registry {
             Some(fallback) if !fits && !all => vec![fallback],
             _ => scores.iter().take(OFFERS).chain(fallback).chain(cheapest).collect(),
         }
+    }
+
+    /// What an expert offers where it is weighed against others: its efficiency counts in full where it is on trial, and for
+    /// more where less is known of it, unless to try it would change something.
+    fn weighed(&self, learned: &Learned, score: &Score, trial: Option<&str>) -> Offer {
+        let may_try = self.get(&score.expert).is_some_and(|e| !acts_alone(e.profile()));
+        let te = match trial {
+            Some(id) if id == score.expert => 1.0,
+            _ if may_try => learned.prospect(score),
+            _ => score.te,
+        };
+        Offer { te, ..self.offer(learned, score) }
     }
 
     /// What an expert offers for a subtask.
