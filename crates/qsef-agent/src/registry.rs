@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use qsef_core::{AnyEmbedder, AnyExpert, Budget, Effects, Error, ExpertProfile, Modality, Plan, Result, SubtaskId};
+use qsef_core::{AnyEmbedder, AnyExpert, Budget, Error, ExpertProfile, Modality, Plan, Result, SubtaskId};
 use qsef_score::{
     Example, Outcome, Score, Scorer, Task, Weights, anchor_texts,
     choose::{self, Limits, Need, Offer, Size, Slot},
@@ -322,16 +322,18 @@ impl Registry {
         Some(Candidate::new(profile, te, usd, tokens))
     }
 
-    /// Who does a subtask, and who takes over where that expert cannot: those that are about as good, and the fallback.
+    /// Who does a subtask, and who takes over where that expert cannot: those that are about as good, and the fallback. One that
+    /// changes something takes over only from its like.
     pub(crate) fn choice(&self, assignment: &Assignment, committee: Option<Integration>) -> Choice {
         let others = || assignment.scores.iter().filter(|s| s.expert != assignment.expert);
         let as_good = others().filter(|s| s.te >= AS_GOOD * assignment.te).take(UNDERSTUDIES);
         let fallback = others().filter(|s| self.fallback.as_ref() == Some(&s.expert));
         let mut candidates: Vec<Candidate> = self.candidate(&assignment.expert, assignment.te).into_iter().collect();
+        let may_act = candidates.iter().any(Candidate::is_consequential);
         for score in as_good.chain(fallback) {
-            if !candidates.iter().any(|c| c.expert == score.expert) {
-                candidates.extend(self.candidate(&score.expert, score.te));
-            }
+            let is_new = !candidates.iter().any(|c| c.expert == score.expert);
+            let next = self.candidate(&score.expert, score.te).filter(|c| may_act || !c.is_consequential());
+            candidates.extend(next.filter(|_| is_new));
         }
         let committee = committee.map_or(Vec::new(), |c| self.committee(assignment, c.size));
         let is_candidate = |s: &Score| candidates.iter().any(|c| c.expert == s.expert);
@@ -343,12 +345,11 @@ impl Registry {
     /// The best experts that fit a subtask and may do it at the same time: not those that change something, of which one is
     /// enough, nor those that need a person. Empty where there are not two.
     fn committee(&self, assignment: &Assignment, size: usize) -> Vec<Candidate> {
-        let alone = |profile: &ExpertProfile| profile.effects == Effects::External || profile.requires_approval;
-        if self.get(&assignment.expert).is_none_or(|e| alone(e.profile())) {
+        if self.get(&assignment.expert).is_none_or(|e| e.profile().is_consequential()) {
             return Vec::new();
         }
         let fits = assignment.scores.iter().filter(|s| s.te >= self.least_te);
-        let fits = fits.filter(|s| self.get(&s.expert).is_some_and(|e| !alone(e.profile())));
+        let fits = fits.filter(|s| self.get(&s.expert).is_some_and(|e| !e.profile().is_consequential()));
         let seated = choose::committee(fits.map(|s| (s.expert.as_str(), s.te)), Size::Fixed(size));
         let seated: Vec<Candidate> = seated.iter().filter_map(|m| self.candidate(&m.expert, m.te)).collect();
         if seated.len() < 2 { Vec::new() } else { seated }

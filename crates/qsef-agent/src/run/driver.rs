@@ -16,7 +16,7 @@ use super::{
     next::Action,
     retry::Failed,
     state::Run,
-    step::{Approval, Choice, Ended, Fault, HandedOff, Step, milliseconds},
+    step::{Approval, Candidate, Choice, Ended, Fault, HandedOff, Step, milliseconds},
 };
 use crate::{Assignment, Hub, Planned, analyse, answer::Answer, ledger::Recorder, planner::points_back};
 
@@ -378,6 +378,7 @@ impl<'a> Driver<'a> {
         let (subtask, problem) = (work.subtask.clone(), work.error.clone().unwrap_or_default());
         let first = self.run.work.keys().max().map_or(1, |last| last + 1);
         let (hub, budget, committee) = (self.hub, self.run.budget, self.run.committee);
+        let may_act = work.candidates.iter().any(Candidate::is_consequential);
         under_way.push(Box::pin(async move {
             let parts = async {
                 let (subtasks, usage) = hub.planner().replan(&subtask, &problem, first).await?;
@@ -387,6 +388,11 @@ impl<'a> Driver<'a> {
                 let plan = Plan { subtasks };
                 let assignments = hub.registry().assign(&plan, &budget).await?;
                 let (choices, vectors) = choices(hub, &assignments, committee);
+                // The problem may be told in an expert's words: what they lead to must not change the world.
+                let acts = choices.iter().flat_map(|c| &c.candidates).any(Candidate::is_consequential);
+                if acts && !may_act {
+                    return Ok(Parts { usage, ..Parts::default() });
+                }
                 Ok(Parts { subtasks: plan.subtasks, choices, usage, vectors })
             };
             Happened::Replanned { id, parts: parts.await }

@@ -186,6 +186,11 @@ impl Candidate {
             requires_approval: profile.requires_approval,
         }
     }
+
+    /// See [`ExpertProfile::is_consequential`].
+    pub(crate) fn is_consequential(&self) -> bool {
+        self.external || self.requires_approval
+    }
 }
 
 /// Who does a subtask, and who else could.
