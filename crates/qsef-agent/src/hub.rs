@@ -5,25 +5,20 @@ use std::{
 };
 
 use futures::{Stream, StreamExt};
-use qsef_core::{
-    AnyExpert, Budget, Cost, Error, Event, EventSink, ExpertCall, Input, Message, Outcome, Result, Status, SubtaskId,
-    Usage,
-};
-use tokio::sync::{Semaphore, mpsc::unbounded_channel};
+use qsef_core::{Budget, Cost, Error, Event, EventSink, Input, Message, Result, Status, SubtaskId, Usage};
+use tokio::sync::mpsc::unbounded_channel;
 use tracing::Instrument;
 
 use crate::{
     Assignment, Guard, Planned, Planner, Registry, RunReport, analyse,
+    caller::Caller,
     complete::{Completer, Past},
     ledger::{HistoryQuery, Ledger, Recorder},
-    middleware::{self, TranslateLayer},
+    middleware::TranslateLayer,
     report::SubtaskReport,
-    run::{Approval, Approver, Driver, Fault, Integration, RetryBudget, Run, Setting, Step},
+    run::{Approval, Approver, Driver, Integration, Run, Setting, Step},
     translate::Translator,
 };
-
-/// Calls of experts at the same time, over all runs of a hub, unless [`Hub::with_max_calls`] says otherwise.
-const MAX_CALLS: usize = 64;
 
 /// Outcomes of the ledger that are taken into account, the newest ones.
 const RECALLED: usize = 2000;
@@ -45,6 +40,10 @@ pub struct RunOptions {
     pub previous: Option<Input>,
     /// Has several experts do each subtask where several fit, and makes one output of theirs.
     pub committee: Option<Integration>,
+    /// Has the planner's model write one text of the outputs, where several are short prose or values: each sentence names the
+    /// subtasks that it comes from and is checked against them; what does not hold, and what is code, a table or long, stays as
+    /// it is. It costs a call and holds the answer back until its end, so it is for requests whose parts belong together.
+    pub compose: bool,
     /// Who is asked before an expert runs that needs a person's approval. Without one the run pauses there.
     pub approver: Option<Approver>,
     /// Where to report what happens.
@@ -71,10 +70,7 @@ pub struct Hub {
     completer: Completer,
     /// Where runs are recorded, or why they cannot be.
     ledger: Option<std::result::Result<Ledger, String>>,
-    translation: TranslateLayer,
-    guards: Vec<Arc<dyn Guard>>,
-    places: Arc<Semaphore>,
-    retries: RetryBudget,
+    caller: Caller,
 }
 
 impl std::fmt::Debug for Hub {
@@ -97,10 +93,7 @@ impl Hub {
             registry,
             completer,
             ledger: None,
-            translation: TranslateLayer::new(translator),
-            guards: Vec::new(),
-            places: Arc::new(Semaphore::new(MAX_CALLS)),
-            retries: RetryBudget::default(),
+            caller: Caller::new(translator),
         }
     }
 
@@ -112,19 +105,19 @@ impl Hub {
 
     /// Translates hand-offs in another way than by the adapters, and the planner's model where these cannot.
     pub fn with_translator(mut self, translator: Translator) -> Self {
-        self.translation = TranslateLayer::new(translator);
+        self.caller.translation = TranslateLayer::new(translator);
         self
     }
 
     /// Lets a guard look at every call. Several are asked in the order in which they were added.
     pub fn with_guard(mut self, guard: impl Guard) -> Self {
-        self.guards.push(Arc::new(guard));
+        self.caller.guards.push(Arc::new(guard));
         self
     }
 
     /// Limits the calls of experts at the same time, over all runs of this hub and its clones; at least 1.
     pub fn with_max_calls(mut self, calls: usize) -> Self {
-        self.places = Arc::new(Semaphore::new(calls.clamp(1, Semaphore::MAX_PERMITS)));
+        self.caller.limit(calls);
         self
     }
 
@@ -237,6 +230,7 @@ impl Hub {
                 history: options.history,
                 previous: options.previous,
                 committee: options.committee,
+                compose: options.compose.then_some(self.planner_usd_per_mtok),
             })
             .await?;
         // Whoever hears of it can resume it.
@@ -340,38 +334,11 @@ impl Hub {
             elapsed: began.elapsed(),
             planning: Duration::from_millis(run.planning_ms),
             paused,
+            claims: run.composition.map(|c| c.claims).unwrap_or_default(),
             request: run.request,
             repairs: run.repairs,
             exhausted: run.stopped,
         })
-    }
-
-    /// Calls an expert, within the hub's limits and under its guards; how long the call itself took.
-    pub(crate) async fn call(&self, expert: AnyExpert, call: ExpertCall) -> (Result<Outcome>, Duration) {
-        // It is closed nowhere.
-        let _place = self.places.acquire().await;
-        let began = Instant::now();
-        let span = tracing::info_span!(
-            "execute_tool",
-            "gen_ai.operation.name" = "execute_tool",
-            "gen_ai.tool.name" = expert.profile().id,
-            "gen_ai.tool.call.id" = call.id,
-            "error.type" = tracing::field::Empty,
-        );
-        let guarded = async {
-            self.guards.iter().try_for_each(|g| g.before(expert.profile(), &call))?;
-            let translates = !call.inputs.is_empty();
-            let expert =
-                if translates { middleware::around(expert.clone(), &self.translation) } else { expert.clone() };
-            let outcome = expert.run(call).await?;
-            self.guards.iter().try_for_each(|g| g.after(expert.profile(), &outcome))?;
-            Ok(outcome)
-        };
-        let result = guarded.instrument(span.clone()).await;
-        if let Err(error) = &result {
-            span.record("error.type", tracing::field::debug(Fault::kind(error)));
-        }
-        (result, began.elapsed())
     }
 
     /// Does a request as [`Hub::run`] does, and gives what happens as it happens, then the report. Dropping the stream stops
@@ -410,7 +377,7 @@ impl Hub {
         (Cost::of(usage, self.planner_usd_per_mtok), called.then(|| self.planner_model.clone()))
     }
 
-    pub(crate) fn retries(&self) -> &RetryBudget {
-        &self.retries
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
     }
 }

@@ -14,6 +14,7 @@ macro_rules! regex {
 }
 
 mod answer;
+mod caller;
 pub mod complete;
 pub mod config;
 pub mod experts;

@@ -72,6 +72,9 @@ pub struct Ask {
     /// How what a committee makes becomes one: the vote of most, the mean of numbers, or a text of the planner's model
     #[arg(long, value_name = "HOW", default_value = "vote", requires = "committee")]
     pub integrate: Integrate,
+    /// Have the planner's model write one text of the results, each sentence checked against the subtasks that it comes from
+    #[arg(long)]
+    pub compose: bool,
     /// Show every expert's score for each subtask, part by part
     #[arg(long)]
     pub explain: bool,

@@ -6,6 +6,7 @@ mod align;
 mod analysis;
 mod check;
 mod clauses;
+mod compose;
 mod refs;
 mod replan;
 mod synthesis;

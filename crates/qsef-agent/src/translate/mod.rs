@@ -24,7 +24,9 @@ pub use check::check;
 pub use consumer::Consumer;
 use graph::{Graph, Takes};
 use kind::Kind;
+pub(crate) use loss::invented as invents;
 pub use loss::{Loss, survives};
+pub(crate) use semantic::same_meaning;
 
 /// From this distance on, prose counts as far from what its consumer is about: the cosine with each of its description and
 /// examples is 0 or less. See [`Translator::far`].
