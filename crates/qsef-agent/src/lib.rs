@@ -15,6 +15,7 @@ macro_rules! regex {
 
 mod answer;
 mod caller;
+mod chat;
 pub mod complete;
 pub mod config;
 pub mod experts;

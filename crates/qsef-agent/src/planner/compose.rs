@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::Planner;
 use crate::{
+    chat::generate,
     prompts,
     run::{Claim, Source},
 };
@@ -40,7 +41,7 @@ impl Planner {
         let max_tokens = (said + 40 * sources.len()).clamp(*MAX_TOKENS.start(), *MAX_TOKENS.end());
         let call =
             Request::new(messages).json_schema(schema(&ids)).max_tokens(max_tokens).prefix_messages(prefix.len());
-        let generation = self.generate(call).await?;
+        let generation = generate(&self.model, call).await?;
         tracing::debug!(answer = generation.text, "the model's answer");
         let written = serde_json::from_str::<Answer>(&generation.text).map(|a| a.claims).unwrap_or_default();
         let number = |id: Value| id.as_u64().or_else(|| id.as_str()?.parse().ok()).and_then(|id| id.try_into().ok());

@@ -9,7 +9,7 @@ use super::{
     state::{MAX_REPLANS, Run},
     work::Work,
 };
-use crate::translate::{invents, survives};
+use crate::translate::survives;
 
 /// The longest output that is told in other words, in bytes: a longer one is an answer by itself.
 const MAX_TOLD: usize = 800;
@@ -130,9 +130,7 @@ pub(super) fn borne_out(claims: Vec<Claim>, sources: &[Source]) -> Composition {
 /// What a claim says that its subtasks do not.
 fn strange(claim: &Claim, sources: &[Source]) -> Vec<String> {
     let (text, cited) = (Payload::text(claim.text.as_str()), Payload::text(cited(claim, sources)));
-    let mut missing = survives(&text, &cited).missing;
-    missing.extend(invents(&cited, &text).into_iter().filter(|number| !missing.contains(number)).collect::<Vec<_>>());
-    missing.into_iter().map(|what| format!("its subtasks do not say {what}")).collect()
+    survives(&text, &cited).missing.into_iter().map(|what| format!("its subtasks do not say {what}")).collect()
 }
 
 /// What the subtasks of a claim are and say.

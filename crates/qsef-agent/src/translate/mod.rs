@@ -24,7 +24,6 @@ pub use check::check;
 pub use consumer::Consumer;
 use graph::{Graph, Takes};
 use kind::Kind;
-pub(crate) use loss::invented as invents;
 pub use loss::{Loss, survives};
 pub(crate) use semantic::same_meaning;
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     Attempt, Consumer, Kind, Takes, Translation, Translator, adapters::json, check, consumer, loss, record, walk,
 };
-use crate::prompts;
+use crate::{chat::generate, prompts};
 
 /// The most that the meaning of what the model writes may differ from its source, as (1 − cosine)/2: a cosine of 0.5. Faithful
 /// translations of prose into lists and tables were seen at 0.05 to 0.13 with the default embedder, unrelated texts lie near 0.5.
@@ -84,7 +84,7 @@ impl Translator {
         for _ in 0..2 {
             let max_tokens = (tokens + tokens / 2).clamp(*MAX_TOKENS.start(), *MAX_TOKENS.end());
             let request = Request::new(messages.clone()).max_tokens(max_tokens).prefix_messages(recurring);
-            let generation = match model.generate(request.json_schema(target.schema.clone())).await {
+            let generation = match generate(model, request.json_schema(target.schema.clone())).await {
                 Ok(generation) => generation,
                 Err(error) => {
                     attempt.of_model.push(error.to_string());
