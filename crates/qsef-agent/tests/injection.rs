@@ -242,8 +242,11 @@ async fn the_conversation_orders_nothing() {
     }
 }
 
-/// Ways to put material into a request; none where the material could end its place.
-const QUOTED: [(&str, fn(&str) -> Option<String>); 6] = [
+/// A request with some material in it; none where the material could end its place.
+type Quoted = fn(&str) -> Option<String>;
+
+/// Ways to put material into a request.
+const QUOTED: [(&str, Quoted); 6] = [
     ("quotation marks", |text| (!text.contains('"')).then(|| format!("count work in \"{text}\" and sing work of it"))),
     ("Chinese quotation marks", |text| Some(format!("count work in 「{text}」 and sing work of it"))),
     ("a fence", |text| Some(format!("count work in this, and sing work of it:\n``````\n{text}\n``````"))),
