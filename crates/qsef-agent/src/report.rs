@@ -8,7 +8,7 @@ use qsef_score::Score;
 
 use crate::{
     Analysis,
-    run::{HandedOff, Work},
+    run::{Claim, HandedOff, Work},
 };
 
 /// A subtask with what became of it.
@@ -87,6 +87,9 @@ pub struct RunReport {
     pub answer: String,
     /// What was read in the request.
     pub analysis: Analysis,
+    /// What the answer says in words of its own, with the subtasks that each sentence comes from; empty where the outputs are
+    /// joined as they are.
+    pub claims: Vec<Claim>,
     /// The subtasks in order.
     pub subtasks: Vec<SubtaskReport>,
     /// What was repaired in the plan, in words.

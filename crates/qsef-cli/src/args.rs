@@ -75,6 +75,9 @@ pub struct Ask {
     /// Have the planner's model judge what models made, so that the next choice of experts knows
     #[arg(long, conflicts_with = "plan_only")]
     pub judge: bool,
+    /// Have the planner's model write one text of the results, each sentence checked against the subtasks that it comes from
+    #[arg(long)]
+    pub compose: bool,
     /// Show every expert's score for each subtask, part by part
     #[arg(long)]
     pub explain: bool,

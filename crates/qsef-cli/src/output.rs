@@ -42,6 +42,9 @@ pub fn document(report: &RunReport, explain: bool, judgement: Option<&Judgement>
         "elapsed_ms": report.elapsed.as_millis() as u64,
         "trace_id": report.trace_id,
     });
+    if let (false, Some(document)) = (report.claims.is_empty(), document.as_object_mut()) {
+        document.insert("claims".into(), json!(report.claims));
+    }
     if let (Some(limit), Some(document)) = (&report.exhausted, document.as_object_mut()) {
         document.insert("exhausted".into(), json!(limit));
     }

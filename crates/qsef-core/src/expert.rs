@@ -101,6 +101,12 @@ impl ExpertProfile {
         }
     }
 
+    /// Whether running it is more than to compute: it changes something, or a person has to agree first. Such an expert does
+    /// only what a request asks for; nothing that goes wrong, and nothing that is missing, brings it in.
+    pub fn is_consequential(&self) -> bool {
+        self.effects == Effects::External || self.requires_approval
+    }
+
     /// Adds requests that it should get.
     pub fn examples(mut self, examples: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.examples.extend(examples.into_iter().map(Into::into));

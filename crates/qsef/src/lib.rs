@@ -15,6 +15,8 @@
 
 #[cfg(feature = "candle")]
 mod local;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 
 #[cfg(feature = "candle")]
 pub use local::{DEFAULT_EMBEDDER, DEFAULT_MODEL, Models, home, open_agent, open_ledger};

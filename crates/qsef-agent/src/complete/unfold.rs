@@ -5,7 +5,7 @@ use qsef_core::{AnyModel, Message, Request, Result, Usage};
 use serde::Deserialize;
 
 use super::{graph::TypeGraph, types::Kind};
-use crate::prompts;
+use crate::{chat::generate, prompts};
 
 /// The most look-ups behind one request.
 const MOST: usize = 5;
@@ -44,7 +44,7 @@ pub(super) async fn unfold(model: &AnyModel, graph: &TypeGraph, request: &str) -
     let mut messages = prefix.to_vec();
     messages.push(Message::user(format!("Kinds: {}\nRequest: {request}", kinds.join(", "))));
     let call = Request::new(messages).json_schema(schema(&kinds)).max_tokens(160).prefix_messages(prefix.len());
-    let generation = model.generate(call).await?;
+    let generation = generate(model, call).await?;
     tracing::debug!(lookups = generation.text, "the model's look-ups");
     Ok((read(&generation.text, graph, request), generation.usage))
 }

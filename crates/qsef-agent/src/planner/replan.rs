@@ -4,7 +4,7 @@ use qsef_core::{Message, Request, Result, Subtask, SubtaskId, Usage};
 use serde_json::json;
 
 use super::{Planner, clean, read_steps, schema};
-use crate::prompts;
+use crate::{chat::generate, prompts};
 
 /// The most subtasks that replace one.
 const MAX_PARTS: usize = 4;
@@ -20,7 +20,7 @@ impl Planner {
         let mut messages = prefix.to_vec();
         messages.push(Message::user(json!({"step": subtask.task, "problem": problem}).to_string()));
         let call = Request::new(messages).json_schema(schema(MAX_PARTS)).prefix_messages(prefix.len());
-        let generation = self.generate(call.max_tokens((160 + 2 * subtask.task.len()).min(1024))).await?;
+        let generation = generate(&self.model, call.max_tokens((160 + 2 * subtask.task.len()).min(1024))).await?;
         let steps: Vec<_> = read_steps(&generation.text)
             .into_iter()
             .map(|step| (clean(&step.task).trim().to_owned(), step.uses))

@@ -25,6 +25,7 @@ pub use consumer::Consumer;
 use graph::{Graph, Takes};
 use kind::Kind;
 pub use loss::{Loss, survives};
+pub(crate) use semantic::same_meaning;
 
 /// From this distance on, prose counts as far from what its consumer is about: the cosine with each of its description and
 /// examples is 0 or less. See [`Translator::far`].
