@@ -49,10 +49,10 @@ pub struct ExpertProfile {
     /// The format of its output, where it is always the same.
     #[serde(default)]
     pub gives: Option<Format>,
-    /// The types of what it needs, in words such as "movie id": another expert's output, or something that the request says.
+    /// The types of what it needs, in words such as "order id": another expert's output, or something that the request says.
     #[serde(default)]
     pub requires: Vec<String>,
-    /// The types of what its output holds, in words such as "movie id".
+    /// The types of what its output holds, in words such as "order id".
     #[serde(default)]
     pub provides: Vec<String>,
     /// What running it changes.
