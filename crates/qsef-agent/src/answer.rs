@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn parts_come_in_the_plans_order_however_they_are_written() {
         let mut plan = Plan::single("one");
-        plan.subtasks.push(Subtask { id: 2, task: "two".into(), after: [].into(), uses: [].into() });
+        plan.subtasks.push(Subtask::new(2, "two", [], []));
         let seen = Arc::new(Mutex::new(String::new()));
         let sink = EventSink::new({
             let seen = seen.clone();
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn what_a_failed_call_wrote_is_not_in_the_way_of_the_next() {
         let mut plan = Plan::single("one");
-        plan.subtasks.push(Subtask { id: 2, task: "two".into(), after: [].into(), uses: [].into() });
+        plan.subtasks.push(Subtask::new(2, "two", [], []));
         let answer = Answer::new(&plan, EventSink::default());
         answer.text(1, "half of");
         answer.text(2, "unsent");

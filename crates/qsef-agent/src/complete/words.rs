@@ -50,7 +50,8 @@ mod tests {
 
     #[test]
     fn words_are_brought_into_one_form() {
-        let many = ["people", "cookies", "companies", "boxes", "roads", "series", "status", "driver's", "URL", "addresses"];
+        let many =
+            ["people", "cookies", "companies", "boxes", "roads", "series", "status", "driver's", "URL", "addresses"];
         let one = ["person", "cookie", "company", "box", "road", "series", "status", "driver", "url", "address"];
         assert_eq!(many.map(singular), one);
     }

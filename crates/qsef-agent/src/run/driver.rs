@@ -15,7 +15,7 @@ use super::{
     committee::{self, Integration, Method},
     next::Action,
     retry::Failed,
-    state::Run,
+    state::{Run, Work},
     step::{Approval, Choice, Ended, Fault, HandedOff, Step, milliseconds},
 };
 use crate::{Assignment, Hub, Planned, analyse, answer::Answer, ledger::Recorder, planner::points_back};
@@ -250,10 +250,12 @@ impl<'a> Driver<'a> {
     /// for models; a function or a service has no use for it.
     /// What is written by one of several is not the answer's text.
     fn call_of(&self, id: SubtaskId, task: String, expert: &AnyExpert, alone: bool, hand_offs: HandOffs) -> ExpertCall {
-        let uses = self.run.work.get(&id).map(|w| w.subtask.uses.clone()).unwrap_or_default();
         let mut call = ExpertCall::new(task);
         call.id = id;
-        call.inputs = self.run.inputs(&uses);
+        if let Some(Work { subtask, .. }) = self.run.work.get(&id) {
+            call.inputs = self.run.inputs(&subtask.uses);
+            call.output.clone_from(&subtask.output);
+        }
         call.background.clone_from(&self.run.background);
         if expert.profile().params_b.is_some() {
             call.history.clone_from(&self.run.history);
@@ -384,8 +386,12 @@ impl<'a> Driver<'a> {
                 if subtasks.is_empty() {
                     return Ok(Parts { usage, ..Parts::default() });
                 }
-                let plan = Plan { subtasks };
-                let assignments = hub.registry().assign(&plan, &budget).await?;
+                let mut plan = Plan { subtasks };
+                let mut assignments = hub.registry().assign(&plan, &budget).await?;
+                hub.type_outputs(&mut plan, &mut assignments)?;
+                if let Some(last) = plan.subtasks.last_mut() {
+                    last.output.clone_from(&subtask.output);
+                }
                 let (choices, vectors) = choices(hub, &assignments, committee);
                 Ok(Parts { subtasks: plan.subtasks, choices, usage, vectors })
             };
