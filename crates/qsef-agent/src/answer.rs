@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn parts_come_in_the_plans_order_however_they_are_written() {
         let mut plan = Plan::single("one");
-        plan.subtasks.push(Subtask { id: 2, task: "two".into(), after: [].into(), uses: [].into() });
+        plan.subtasks.push(Subtask::new(2, "two", [], []));
         let seen = Arc::new(Mutex::new(String::new()));
         let sink = EventSink::new({
             let seen = seen.clone();
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn what_a_failed_call_wrote_is_not_in_the_way_of_the_next() {
         let mut plan = Plan::single("one");
-        plan.subtasks.push(Subtask { id: 2, task: "two".into(), after: [].into(), uses: [].into() });
+        plan.subtasks.push(Subtask::new(2, "two", [], []));
         let answer = Answer::new(&plan, false, EventSink::default());
         answer.text(1, "half of");
         answer.text(2, "unsent");
@@ -188,12 +188,7 @@ mod tests {
     #[test]
     fn what_is_held_comes_after_the_text_without_what_that_tells() {
         let mut plan = Plan::single("one");
-        plan.subtasks.extend([2, 3].map(|id| Subtask {
-            id,
-            task: format!("task {id}"),
-            after: [].into(),
-            uses: [].into(),
-        }));
+        plan.subtasks.extend([2, 3].map(|id| Subtask::new(id, format!("task {id}"), [], [])));
         let answer = Answer::new(&plan, true, EventSink::default());
         answer.end(1, Some("A"));
         answer.text(2, "B");

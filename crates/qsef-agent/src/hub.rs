@@ -7,14 +7,14 @@ use std::{
 };
 
 use futures::{Stream, StreamExt};
-use qsef_core::{Budget, Cost, Error, Event, EventSink, Input, Message, Result, Status, SubtaskId, Usage};
+use qsef_core::{Budget, Cost, Error, Event, EventSink, Input, Message, Plan, Result, Status, SubtaskId, Usage};
 use tokio::sync::mpsc::unbounded_channel;
 use tracing::Instrument;
 
 use crate::{
     Assignment, Guard, Planned, Planner, Registry, RunReport, analyse,
     caller::Caller,
-    complete::Completer,
+    complete::{Completer, type_outputs},
     ledger::{Ledger, Recorder},
     middleware::TranslateLayer,
     report::SubtaskReport,
@@ -154,11 +154,11 @@ impl Hub {
         &mut self.registry
     }
 
-    /// Plans a request, gives each subtask to an expert, and adds the steps that these need first.
+    /// Plans a request, gives each subtask to an expert, and adds the steps that these need first, and says what each output is to be.
     ///
     /// # Errors
-    /// As [`Planner::plan`], [`Registry::assign`] and [`Completer::complete`]; [`Error::Budget`] where the steps that are needed
-    /// would cost more than the budget.
+    /// As [`Planner::plan`], [`Registry::assign`] and [`Completer::complete`]; [`Error::Input`] where an expert can take nothing
+    /// of what it is to use; [`Error::Budget`] where the steps that are needed would cost more than the budget.
     pub async fn plan(&self, request: &str, budget: &Budget) -> Result<(Planned, Vec<Assignment>)> {
         let planned = self.planner.plan(request).await?;
         self.assign(request, planned, budget).await
@@ -173,12 +173,19 @@ impl Hub {
         budget: &Budget,
     ) -> Result<(Planned, Vec<Assignment>)> {
         let assignments = self.registry.assign(&planned.plan, budget).await?;
-        let (planned, assignments) = self.completer.complete(request, planned, assignments, &self.registry).await?;
+        let completed = self.completer.complete(request, planned, assignments, &self.registry).await?;
+        let (mut planned, mut assignments) = completed;
+        planned.repairs.extend(self.type_outputs(&mut planned.plan, &mut assignments)?);
         let expected: f64 = assignments.iter().map(|a| a.expected_usd).sum();
         if budget.usd.is_some_and(|usd| expected > usd) {
             return Err(Error::Budget(format!("the steps that the request needs are expected to cost ${expected:.4}")));
         }
         Ok((planned, assignments))
+    }
+
+    /// Says what the output of each subtask is to be; what had to be changed for that, in words.
+    pub(crate) fn type_outputs(&self, plan: &mut Plan, assignments: &mut [Assignment]) -> Result<Vec<String>> {
+        type_outputs(plan, assignments, &self.registry, self.caller.translation.translator())
     }
 
     /// Does a request. Dropping the future stops the work. A subtask that fails is reported in its place; so is a limit

@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use qsef_core::{Cost, Payload, Status, SubtaskId, Usage};
+use qsef_core::{Cost, OutputType, Payload, Status, SubtaskId, Usage};
 use qsef_score::Score;
 
 use crate::{
@@ -38,6 +38,8 @@ pub struct SubtaskReport {
     pub elapsed: Duration,
     /// The model that was called, where one was.
     pub model: Option<String>,
+    /// What its output was to be, where its expert or those who use it say.
+    pub output_type: Option<OutputType>,
     /// What it made.
     pub output: Option<Payload>,
     /// Why it failed.
@@ -67,6 +69,7 @@ impl SubtaskReport {
             cost: work.cost,
             elapsed: Duration::from_millis(work.elapsed_ms),
             model: work.model.clone(),
+            output_type: work.subtask.output.clone(),
             output: work.output.clone(),
             error: work.error.clone(),
             hand_offs: work.hand_offs.clone(),

@@ -154,6 +154,9 @@ pub fn explain(report: &RunReport) {
     for subtask in &report.subtasks {
         let line = format!("\n{}. {} → {}: {}", subtask.id, subtask.task, subtask.expert, subtask.why);
         note(harmless(&line));
+        if let Some(output) = &subtask.output_type {
+            note(styled(DIM, harmless(&format!("   its output: {output}"))));
+        }
         for score in subtask.scores.iter().take(5) {
             note(styled(DIM, format!("   {:14} {}", score.expert, score.explain())));
         }

@@ -11,7 +11,7 @@ pub fn document(report: &RunReport, explain: bool, judgement: Option<&Judgement>
             let mut row = json!({
                 "id": s.id, "task": s.task, "after": s.after, "uses": s.uses, "expert": s.expert, "te": s.te,
                 "status": s.status, "cost_usd": s.cost.usd, "elapsed_ms": s.elapsed.as_millis() as u64,
-                "output": s.output.as_ref().map(|o| &o.value),
+                "output_type": s.output_type, "output": s.output.as_ref().map(|o| &o.value),
             });
             if let (Some(error), Some(row)) = (&s.error, row.as_object_mut()) {
                 row.insert("error".into(), json!(error));

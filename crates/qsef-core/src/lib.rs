@@ -27,6 +27,6 @@ pub use model::{
     AnyModel, Delta, DeltaStream, FinishReason, Generation, LanguageModel, ModelInfo, OutputFormat, Request,
     TokenLogprob, Usage,
 };
-pub use payload::{Format, Modality, Payload};
+pub use payload::{Format, Modality, OutputType, Payload};
 pub use plan::{Plan, Status, Subtask, SubtaskId};
 pub use typed::GenerateTyped;

@@ -1,4 +1,4 @@
-//! From a request that asks for one thing to the look-ups behind it: "who directed the best film?" needs the best film
+//! From a request that asks for one thing to the look-ups behind it: "who brings my last order?" needs that order
 //! first. The model writes the look-ups, constrained to the kinds of thing that the experts know; it chooses no expert.
 
 use qsef_core::{AnyModel, Message, Request, Result, Usage};
@@ -56,8 +56,13 @@ fn read(text: &str, graph: &TypeGraph, request: &str) -> Vec<LookUp> {
     for Written { what, kind } in written.into_iter().take(MOST) {
         let repeated = found.iter().any(|f| f.what.eq_ignore_ascii_case(what.trim()));
         if what.chars().any(char::is_alphanumeric) && !repeated {
-            let kind = (kind != "value").then(|| kind.split(' ').map(str::to_owned).collect());
+            let kind: Option<Kind> = (kind != "value").then(|| kind.split(' ').map(str::to_owned).collect());
+            let ends = kind.is_none();
             found.push(look_up(what.trim(), kind, graph));
+            // No expert goes on from a value.
+            if ends {
+                break;
+            }
         }
     }
     if found.is_empty() { vec![look_up(request, None, graph)] } else { found }

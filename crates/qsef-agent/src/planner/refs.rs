@@ -44,7 +44,7 @@ pub(super) fn chain(steps: Vec<Aligned>, clauses: &[Clause]) -> Plan {
         if index > 0 {
             after.insert(index);
         }
-        subtasks.push(Subtask { id, task: step.task, after, uses });
+        subtasks.push(Subtask::new(id, step.task, after, uses));
     }
     Plan { subtasks }
 }
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn results_are_known_by_what_made_them() {
         let before = [("translate 'hi' into Japanese", 1), ("draw a picture of a fox", 2), ("call the doctor", 3)]
-            .map(|(task, id)| Subtask { id, task: task.into(), after: [].into(), uses: [].into() });
+            .map(|(task, id)| Subtask::new(id, task, [], []));
         assert_eq!(refers_to("count the words of the translation", &before), Some(1));
         assert_eq!(refers_to("frame the picture", &before), Some(2));
         assert_eq!(refers_to("pay the doctor", &before), None);

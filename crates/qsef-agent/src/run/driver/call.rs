@@ -13,6 +13,7 @@ use crate::{
     run::{
         retry::Failed,
         step::{Ended, Fault, HandedOff, Step, milliseconds},
+        work::Work,
     },
 };
 
@@ -64,10 +65,12 @@ impl<'a> Driver<'a> {
     /// for models; a function or a service has no use for it.
     /// What is written by one of several is not the answer's text.
     fn call_of(&self, id: SubtaskId, task: String, expert: &AnyExpert, alone: bool, hand_offs: HandOffs) -> ExpertCall {
-        let uses = self.run.work.get(&id).map(|w| w.subtask.uses.clone()).unwrap_or_default();
         let mut call = ExpertCall::new(task);
         call.id = id;
-        call.inputs = self.run.inputs(&uses);
+        if let Some(Work { subtask, .. }) = self.run.work.get(&id) {
+            call.inputs = self.run.inputs(&subtask.uses);
+            call.output.clone_from(&subtask.output);
+        }
         call.background.clone_from(&self.run.background);
         if expert.profile().params_b.is_some() {
             call.history.clone_from(&self.run.history);

@@ -78,8 +78,12 @@ impl<'a> Driver<'a> {
                 if subtasks.is_empty() {
                     return Ok(Parts { usage, ..Parts::default() });
                 }
-                let plan = Plan { subtasks };
-                let assignments = hub.registry().assign(&plan, &budget).await?;
+                let mut plan = Plan { subtasks };
+                let mut assignments = hub.registry().assign(&plan, &budget).await?;
+                hub.type_outputs(&mut plan, &mut assignments)?;
+                if let Some(last) = plan.subtasks.last_mut() {
+                    last.output.clone_from(&subtask.output);
+                }
                 let (choices, vectors) = choices(hub, &assignments, committee);
                 // The problem may be told in an expert's words: what they lead to must not change the world.
                 let acts = choices.iter().flat_map(|c| &c.candidates).any(Candidate::is_consequential);
