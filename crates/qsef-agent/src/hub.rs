@@ -6,8 +6,8 @@ use std::{
 
 use futures::{Stream, StreamExt};
 use qsef_core::{
-    AnyExpert, Budget, Cost, Error, Event, EventSink, ExpertCall, Input, Message, Outcome, Result, Status, SubtaskId,
-    Usage,
+    AnyExpert, Budget, Cost, Error, Event, EventSink, ExpertCall, Input, Message, Outcome, Price, Result, Status,
+    SubtaskId, Usage,
 };
 use tokio::sync::{Semaphore, mpsc::unbounded_channel};
 use tracing::Instrument;
@@ -66,7 +66,7 @@ pub enum RunItem {
 pub struct Hub {
     planner: Planner,
     planner_model: String,
-    planner_usd_per_mtok: f64,
+    planner_price: Price,
     registry: Registry,
     completer: Completer,
     /// Where runs are recorded, or why they cannot be.
@@ -88,12 +88,12 @@ impl Hub {
     pub fn new(model: qsef_core::AnyModel, registry: Registry) -> Self {
         let info = model.info();
         let translator = Translator::new().model(model.clone()).embedder(registry.embedder().clone());
-        let (planner_model, planner_usd_per_mtok) = (info.name.clone(), info.usd_per_mtok);
+        let (planner_model, planner_price) = (info.name.clone(), info.price);
         let completer = Completer::new(Some(model.clone()));
         Self {
             planner: Planner::new(model),
             planner_model,
-            planner_usd_per_mtok,
+            planner_price,
             registry,
             completer,
             ledger: None,
@@ -407,7 +407,7 @@ impl Hub {
     /// What the planner's model costs for these tokens, and its name where it was called.
     pub(crate) fn bill(&self, usage: Usage) -> (Cost, Option<String>) {
         let called = usage.prompt_tokens > 0;
-        (Cost::of(usage, self.planner_usd_per_mtok), called.then(|| self.planner_model.clone()))
+        (Cost::of(usage, self.planner_price), called.then(|| self.planner_model.clone()))
     }
 
     pub(crate) fn retries(&self) -> &RetryBudget {
