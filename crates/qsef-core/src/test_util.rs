@@ -1,4 +1,7 @@
-//! A scripted model and an embedder without one, for tests that need determinism, faults or speed.
+//! A scripted model and an embedder without one, for tests that need determinism, faults or speed; the suite that every backend
+//! passes.
+
+pub mod conformance;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

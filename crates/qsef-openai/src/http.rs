@@ -18,6 +18,9 @@ use serde_json::Value;
 /// The most bytes of an answer that are read.
 const MOST_BYTES: usize = 64 << 20;
 
+/// The most bytes of an event in a stream; the time to read one grows with the square of its length.
+const LONGEST_EVENT: usize = 1 << 20;
+
 /// The most bytes of an error message that are read.
 const MOST_ERROR_BYTES: usize = 16 << 10;
 
@@ -65,7 +68,7 @@ impl tower::Service<HttpRequestFactory> for Transport {
                 let line = line.unwrap_or_else(|_| String::from_utf8_lossy(&body).replace(['\r', '\n'], " "));
                 return Ok(http::Response::new(format!("data: {line}\n\n")).into());
             }
-            Ok(bounded(response))
+            Ok(bounded(response, if streams { LONGEST_EVENT } else { MOST_BYTES }))
         })
     }
 }
@@ -82,18 +85,22 @@ async fn read(response: Response, most: usize) -> Vec<u8> {
     body
 }
 
-/// The response with a body that ends with an error event where it would become too long.
-fn bounded(response: Response) -> Response {
+/// The response with a body that ends with an error event where it, or a line of it, would become too long.
+fn bounded(response: Response, longest_line: usize) -> Response {
     let mut parts = http::Response::new(());
     (*parts.status_mut(), *parts.headers_mut()) = (response.status(), response.headers().clone());
-    let state = (response.bytes_stream(), Some(MOST_BYTES));
-    let body = stream::unfold(state, |(mut chunks, left)| async move {
-        let left = left?;
+    let state = Some((response.bytes_stream(), 0, 0));
+    let body = stream::unfold(state, move |state| async move {
+        let (mut chunks, read, line) = state?;
         let chunk = chunks.next().await?;
-        let rest = chunk.as_ref().map_or(Some(left), |chunk| left.checked_sub(chunk.len()));
-        let too_long =
-            || Ok(format!("\n\ndata: {{\"error\":\"the answer is longer than {MOST_BYTES} bytes\"}}\n\n").into());
-        Some((if rest.is_some() { chunk } else { too_long() }, (chunks, rest)))
+        let bytes = chunk.as_deref().unwrap_or_default();
+        let read = read + bytes.len();
+        let line = bytes.iter().rev().position(|byte| *byte == b'\n').unwrap_or(line + bytes.len());
+        if read > MOST_BYTES || line > longest_line {
+            let error = "\n\ndata: {\"error\": \"the answer, or one event of it, is too long\"}\n\n";
+            return Some((Ok(error.into()), None));
+        }
+        Some((chunk, Some((chunks, read, line))))
     });
     parts.map(|()| reqwest::Body::wrap_stream(body)).into()
 }
