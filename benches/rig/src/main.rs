@@ -17,13 +17,7 @@ use std::{
     time::Instant,
 };
 
-use axum::{
-    Router,
-    body::Bytes,
-    http::header::CONTENT_TYPE,
-    response::IntoResponse,
-    routing::post,
-};
+use axum::{Router, body::Bytes, http::header::CONTENT_TYPE, response::IntoResponse, routing::post};
 use qsef_agent::{Hub, Registry, RunOptions};
 use qsef_core::{
     AnyEmbedder, AnyExpert, AnyModel, Expert, ExpertCall, ExpertProfile, Outcome, Payload, test_util::LetterEmbedder,
@@ -60,9 +54,7 @@ fn plan() -> String {
 
 /// What the stub says to rig: the tools, or the answer where their results are there.
 fn completion(tools: &[&str]) -> String {
-    let call = |name: &&str| {
-        json!({"id": format!("call_{name}"), "type": "function", "function": {"name": name, "arguments": "{\"task\":\"work now\"}"}})
-    };
+    let call = |name: &&str| json!({"id": format!("call_{name}"), "type": "function", "function": {"name": name, "arguments": "{\"task\":\"work now\"}"}});
     let calls: Vec<Value> = tools.iter().map(call).collect();
     let (message, finish) = if calls.is_empty() {
         (json!({"role": "assistant", "content": "paint: work now\nweld: work now"}), "stop")
@@ -214,7 +206,9 @@ async fn main() {
         for (who, name) in ["qsef", "rig", "rig, one tool"].iter().enumerate() {
             let [rate, http, work] = [0, 1, 2].map(|column| median(rounds.iter().map(|of| of[who][column])));
             let ratio = median(rounds.iter().map(|of| of[0][0] / of[who][0]));
-            println!("  {name:14} {rate:7.0} plans/s   {http:.1} HTTP calls, {work:.1} calls of experts a plan   qsef/this {ratio:.2}");
+            println!(
+                "  {name:14} {rate:7.0} plans/s   {http:.1} HTTP calls, {work:.1} calls of experts a plan   qsef/this {ratio:.2}"
+            );
         }
     }
 }

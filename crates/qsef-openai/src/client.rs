@@ -116,14 +116,13 @@ impl Client {
         let mut repetition = 0;
         loop {
             let ticket = inner.limits.enter(tokens).await;
-            let (at, rest) = self.next();
+            let at = self.next();
             let error = match call(at, ticket).await {
                 Err(error @ Error::Unavailable { .. }) => error,
                 done => return done,
             };
             let asked = if let Error::Unavailable { retry_after, .. } = &error { *retry_after } else { None };
-            let wait = wait(repetition, asked);
-            self.rest(at, wait.max(rest));
+            self.rest(at, wait(repetition, asked));
             let wait = self.until_any_is_up();
             if repetition >= inner.settings.retries || wait > PATIENCE || !inner.repetitions.withdraw() {
                 return Err(error);
@@ -134,8 +133,8 @@ impl Client {
         }
     }
 
-    /// The endpoint whose turn it is, and how long it was to rest still: one that rests is taken only where all do.
-    fn next(&self) -> (usize, Duration) {
+    /// The endpoint whose turn it is; one that rests is taken only where all do.
+    fn next(&self) -> usize {
         let now = Instant::now();
         let mut turns = self.0.turns.lock().unwrap_or_else(PoisonError::into_inner);
         let rest = |turn: &Turn| turn.rests_until.saturating_duration_since(now);
@@ -147,10 +146,10 @@ impl Client {
         }
         let able = turns.iter_mut().enumerate().filter(|(_, turn)| rest(turn) == least);
         let Some((at, turn)) = able.max_by(|(_, a), (_, b)| a.credit.total_cmp(&b.credit)) else {
-            return (0, Duration::ZERO);
+            return 0;
         };
         turn.credit -= total;
-        (at, least)
+        at
     }
 
     fn rest(&self, at: usize, time: Duration) {
@@ -189,12 +188,12 @@ mod tests {
     #[tokio::test]
     async fn endpoints_get_their_shares_and_rest_after_failures() {
         let client = client(&[3.0, 1.0]);
-        let turns = |n| (0..n).filter(|_| client.next().0 == 0).count();
+        let turns = |n| (0..n).filter(|_| client.next() == 0).count();
         assert_eq!(turns(40), 30);
         client.rest(0, Duration::from_secs(60));
         assert_eq!(turns(10), 0);
         client.rest(1, Duration::from_secs(90));
-        assert_eq!(client.next().0, 0, "where all rest, the one that is up first");
+        assert_eq!(client.next(), 0, "where all rest, the one that is up first");
     }
 
     #[tokio::test(start_paused = true)]

@@ -48,7 +48,12 @@ impl Dialect {
         {
             return self.weaken(mode);
         }
-        let named = OPTIONAL.iter().position(|name| message.contains(name) && self.takes(name));
+        // A value that is out of range is the caller's to change.
+        let unknown = ["support", "unknown", "unrecogni", "unexpected", "extra", "not permitted", "not allowed"];
+        let named = OPTIONAL.iter().position(|name| {
+            let words: &[&str] = if *name == "max_tokens" { &["max_completion_tokens"] } else { &unknown };
+            message.contains(name) && self.takes(name) && words.iter().any(|word| message.contains(word))
+        });
         if let Some(at) = named {
             self.without.fetch_or(1 << at, Ordering::Relaxed);
         }
@@ -72,11 +77,12 @@ mod tests {
     #[test]
     fn what_is_refused_is_left_out_once_and_for_all() {
         let dialect = Dialect::default();
-        let refusal = "Unsupported parameter: 'max_tokens' is not supported with this model.";
+        let refusal = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.";
         assert!(dialect.takes("max_tokens") && dialect.learn(refusal, None));
         assert!(!dialect.takes("max_tokens") && dialect.takes("temperature") && dialect.takes("messages"));
         assert!(!dialect.learn(refusal, None), "again, it has another reason");
         assert!(!dialect.learn("the messages are empty", None));
+        assert!(!dialect.learn("temperature must be at most 2", None), "that is for the caller to change");
     }
 
     #[test]

@@ -125,12 +125,12 @@ impl Refusal {
     }
 }
 
-/// What is shown of a text that may be long.
+/// What is shown of a text that may be long, or steer a terminal.
 pub(crate) fn shortened(text: &str) -> String {
-    let text = text.trim();
+    let text = text.trim().replace(char::is_control, " ");
     match text.char_indices().nth(400) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
+        None => text,
     }
 }
 

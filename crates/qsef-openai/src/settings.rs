@@ -52,8 +52,12 @@ struct FileEndpoint {
 impl Settings {
     /// One endpoint and the defaults: 2 repetitions, 5 minutes of silence (a long prompt on a slow server), no limits.
     pub fn new(endpoint: Endpoint) -> Self {
+        Self::with_endpoints(vec![endpoint])
+    }
+
+    fn with_endpoints(endpoints: Vec<Endpoint>) -> Self {
         Self {
-            endpoints: vec![endpoint],
+            endpoints,
             retries: 2,
             idle_timeout: Duration::from_secs(300),
             requests_per_minute: None,
@@ -109,7 +113,7 @@ impl Settings {
             };
             file.endpoints.iter().map(read).collect::<Result<_>>()?
         };
-        let defaults = Self { endpoints, ..Self::new(Endpoint::new("http://localhost")?) };
+        let defaults = Self::with_endpoints(endpoints);
         Ok(Self {
             retries: file.retries.unwrap_or(defaults.retries),
             idle_timeout: file.idle_timeout_s.map_or(defaults.idle_timeout, |s| Duration::from_secs(s.into())),

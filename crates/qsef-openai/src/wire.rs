@@ -209,8 +209,10 @@ mod tests {
     #[test]
     fn what_a_server_refused_is_left_out_or_said_otherwise() {
         let dialect = Dialect::default();
-        for name in ["max_tokens", "temperature", "stream_options"] {
-            assert!(dialect.learn(name, None));
+        for refusal in
+            ["use max_completion_tokens, not max_tokens", "temperature is not supported", "unknown: stream_options"]
+        {
+            assert!(dialect.learn(refusal, None));
         }
         dialect.weaken(SchemaMode::Loose);
         let body = body("m", &request(), &dialect);
