@@ -1,5 +1,7 @@
 //! The embedder against vectors that numpy computed from the same files (`data/make_embeddings.py`).
 
+#![allow(clippy::unwrap_used)] // helpers of tests are test code
+
 use std::sync::atomic::AtomicBool;
 
 use qsef_candle::{

@@ -207,7 +207,7 @@ mod tests {
             std::future::ready(if seen.len() < 2 { Err(fails()) } else { Ok(()) })
         };
         both.attempt(1, call).await.unwrap();
-        let seen = seen.lock().unwrap();
+        let seen = seen.into_inner().unwrap();
         assert_ne!(seen[0], seen[1]);
         assert_eq!(began.elapsed(), Duration::ZERO);
 

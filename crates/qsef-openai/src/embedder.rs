@@ -11,8 +11,9 @@ const BATCH: usize = 128;
 #[derive(Debug, Clone)]
 pub struct OpenAiEmbedder {
     client: Client,
+    /// What the server calls it.
+    model: String,
     name: String,
-    shown: String,
     dimensions: usize,
 }
 
@@ -36,7 +37,7 @@ impl OpenAiEmbedder {
     /// # Errors
     /// As [`Embedder::embed`].
     pub async fn open(client: Client, name: &str) -> Result<Self> {
-        let mut embedder = Self { client, name: name.to_owned(), shown: format!("openai:{name}"), dimensions: 0 };
+        let mut embedder = Self { client, model: name.to_owned(), name: format!("openai:{name}"), dimensions: 0 };
         embedder.dimensions = embedder.batch(&["dimensions".to_owned()]).await?.first().map_or(0, Vec::len);
         Ok(embedder)
     }
@@ -47,15 +48,15 @@ impl OpenAiEmbedder {
     }
 
     async fn ask(&self, at: usize, texts: &[String], ticket: Ticket) -> Result<Vec<Vec<f32>>> {
-        let (server, who) = (self.client.server(at)?, self.client.who(at, &self.shown));
+        let (server, who) = (self.client.server(at)?, self.client.who(at, &self.name));
         // Servers refuse empty texts.
         let input: Vec<&str> = texts.iter().map(|text| if text.is_empty() { " " } else { text }).collect();
         let idle = self.client.settings().idle_timeout;
         let api = server.api.embeddings();
         let call =
-            api.create_byot::<_, Vectors>(json!({"model": self.name, "input": input, "encoding_format": "float"}));
+            api.create_byot::<_, Vectors>(json!({"model": self.model, "input": input, "encoding_format": "float"}));
         let answer = tokio::time::timeout(idle, call).await;
-        let answer = answer.map_err(|_| Error::TimedOut { what: self.shown.clone(), after: idle })?;
+        let answer = answer.map_err(|_| Error::TimedOut { what: self.name.clone(), after: idle })?;
         let Vectors { mut data, usage } = answer.map_err(|error| who.error(error))?;
         if let Some(counts) = usage {
             ticket.settle(counts.usage().prompt_tokens);
@@ -81,7 +82,7 @@ fn unit(mut vector: Vec<f32>) -> Option<Vec<f32>> {
 
 impl Embedder for OpenAiEmbedder {
     fn name(&self) -> &str {
-        &self.shown
+        &self.name
     }
 
     fn dimensions(&self) -> usize {

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use qsef_core::{FinishReason, Media, Message, OutputFormat, Part, Request, Role, TokenLogprob, Usage};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::dialect::{Dialect, SchemaMode};
 
@@ -11,37 +11,40 @@ use crate::dialect::{Dialect, SchemaMode};
 pub(crate) fn body(name: &str, request: &Request, dialect: &Dialect) -> Value {
     let mut messages: Vec<Value> = request.messages.iter().map(message).collect();
     let mode = dialect.mode();
-    let mut body = json!({"model": name, "stream": true});
+    let mut body = Map::new();
+    let mut set = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
+    set("model", name.into());
+    set("stream", true.into());
     if let OutputFormat::JsonSchema(schema) = &request.format {
         if mode > SchemaMode::Strict {
             instruct(&mut messages, &format!("{}\n\n{schema}", include_str!("../../../prompts/schema.md").trim()));
         }
-        let format = |strict| json!({"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": strict}});
+        let schema = |strict| json!({"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": strict}});
         match mode {
-            SchemaMode::Strict => body["response_format"] = format(true),
-            SchemaMode::Loose => body["response_format"] = format(false),
-            SchemaMode::Object => body["response_format"] = json!({"type": "json_object"}),
+            SchemaMode::Strict => set("response_format", schema(true)),
+            SchemaMode::Loose => set("response_format", schema(false)),
+            SchemaMode::Object => set("response_format", json!({"type": "json_object"})),
             SchemaMode::Prompt => {}
         }
     }
-    body["messages"] = messages.into();
+    set("messages", messages.into());
     let limit = if dialect.takes("max_tokens") { "max_tokens" } else { "max_completion_tokens" };
-    body[limit] = request.max_tokens.into();
+    set(limit, request.max_tokens.into());
     if dialect.takes("temperature") {
         // Through text: 0.7 as f64 would be 0.699999988079071.
-        body["temperature"] = request.temperature.to_string().parse().map_or(Value::Null, |t: f64| t.into());
+        set("temperature", request.temperature.to_string().parse().map_or(Value::Null, |t: f64| t.into()));
     }
     if request.temperature > 0.0 && dialect.takes("seed") {
-        body["seed"] = request.seed.into();
+        set("seed", request.seed.into());
     }
     if request.top_logprobs > 0 && dialect.takes("logprobs") {
-        body["logprobs"] = true.into();
-        body["top_logprobs"] = request.top_logprobs.into();
+        set("logprobs", true.into());
+        set("top_logprobs", request.top_logprobs.into());
     }
     if dialect.takes("stream_options") {
-        body["stream_options"] = json!({"include_usage": true});
+        set("stream_options", json!({"include_usage": true}));
     }
-    body
+    body.into()
 }
 
 fn message(message: &Message) -> Value {

@@ -1,5 +1,7 @@
 //! What servers do wrong, and what comes of it.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // helpers of tests are test code
+
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;

@@ -1,6 +1,8 @@
 //! The conformance suite against llama.cpp's server. Ignored: it needs `QSEF_LLAMA_PYTHON`, a Python that has the wheel xllamacpp, and
 //! `QSEF_LLAMA_GGUF`, a small chat model.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // helpers of tests are test code
+
 use std::{
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},

@@ -1,6 +1,7 @@
 //! A server that answers as it is told, and keeps what it was asked.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // helpers of tests are test code
 
 use std::{
     collections::VecDeque,
