@@ -13,7 +13,8 @@ params = xllamacpp.CommonParams()
 params.model.path = path
 params.n_ctx = 8192
 params.n_parallel = 2
-params.cpuparams.n_threads = os.cpu_count()
+# One thread: more of them wait for each other in a loop, which starves them where the machine has other work.
+params.cpuparams.n_threads = 1
 params.warmup = False
 if kind == "embed":
     params.embedding = True
