@@ -38,7 +38,7 @@ pub async fn model(model: &AnyModel) -> Vec<Case> {
 pub async fn embedder(embedder: &AnyEmbedder) -> Vec<Case> {
     vec![
         ("vectors have unit length, one per text", vectors(embedder).await),
-        ("a text has the same vector alone and among others", alone(embedder).await),
+        ("a text has nearly the same vector alone and among others", alone(embedder).await),
     ]
 }
 
@@ -160,7 +160,8 @@ async fn alone(embedder: &AnyEmbedder) -> Result<(), String> {
     for (text, vector) in TEXTS.iter().zip(&among) {
         let alone = embed(embedder, &[text]).await?;
         let cosine = alone.first().map_or(0.0, |alone| dot(alone, vector));
-        ensure(cosine > 0.999, || format!("{text:?}: cosine {cosine}"))?;
+        // llama.cpp with a 4-bit model of 0.5B: 0.981. Vectors in the wrong order are far below.
+        ensure(cosine > 0.95, || format!("{text:?}: cosine {cosine}"))?;
     }
     Ok(())
 }
