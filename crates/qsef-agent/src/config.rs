@@ -308,7 +308,7 @@ fn build_one(
     profile.parameters = expert.parameters.as_ref().map(|p| p.get_ref().clone());
     let info = model.as_ref().filter(|_| *expert.kind.get_ref() == Kind::Model).map(AnyModel::info);
     profile.params_b = expert.params_b.or_else(|| info.and_then(|i| i.params_b));
-    profile.usd_per_mtok = expert.usd_per_mtok.or(info.map(|i| i.usd_per_mtok)).unwrap_or_default();
+    profile.usd_per_mtok = expert.usd_per_mtok.or(info.map(|i| i.price.typical())).unwrap_or_default();
     Ok(match (expert.kind.get_ref(), model) {
         (Kind::Calculate, model) => AnyExpert::new(Calculate::new(profile, model)),
         (Kind::Count, _) => AnyExpert::new(experts::count(profile)),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::{Stream, StreamExt};
-use qsef_core::{Budget, Cost, Error, Event, EventSink, Input, Message, Plan, Result, Status, SubtaskId, Usage};
+use qsef_core::{Budget, Cost, Error, Event, EventSink, Input, Message, Plan, Price, Result, Status, SubtaskId, Usage};
 use tokio::sync::mpsc::unbounded_channel;
 use tracing::Instrument;
 
@@ -61,7 +61,7 @@ pub enum RunItem {
 pub struct Hub {
     planner: Planner,
     planner_model: String,
-    planner_usd_per_mtok: f64,
+    planner_price: Price,
     registry: Registry,
     completer: Completer,
     /// Where runs are recorded, or why they cannot be.
@@ -82,12 +82,12 @@ impl Hub {
     pub fn new(model: qsef_core::AnyModel, registry: Registry) -> Self {
         let info = model.info();
         let translator = Translator::new().model(model.clone()).embedder(registry.embedder().clone());
-        let (planner_model, planner_usd_per_mtok) = (info.name.clone(), info.usd_per_mtok);
+        let (planner_model, planner_price) = (info.name.clone(), info.price);
         let completer = Completer::new(Some(model.clone()));
         Self {
             planner: Planner::new(model),
             planner_model,
-            planner_usd_per_mtok,
+            planner_price,
             registry,
             completer,
             ledger: None,
@@ -210,7 +210,7 @@ impl Hub {
                 history: options.history,
                 previous: options.previous,
                 committee: options.committee,
-                compose: options.compose.then_some(self.planner_usd_per_mtok),
+                compose: options.compose.then_some(self.planner_price.typical()),
             })
             .await?;
         // Whoever hears of it can resume it.
@@ -357,7 +357,7 @@ impl Hub {
     /// What the planner's model costs for these tokens, and its name where it was called.
     pub(crate) fn bill(&self, usage: Usage) -> (Cost, Option<String>) {
         let called = usage.prompt_tokens > 0;
-        (Cost::of(usage, self.planner_usd_per_mtok), called.then(|| self.planner_model.clone()))
+        (Cost::of(usage, self.planner_price), called.then(|| self.planner_model.clone()))
     }
 
     pub(crate) fn caller(&self) -> &Caller {

@@ -53,7 +53,7 @@ pub struct Common {
     /// The agent: a TOML file, or a name: agents/NAME.toml here or in $QSEF_HOME, or `default`
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub agent: String,
-    /// The planner's model: a name from `qsef models list`, or a GGUF file
+    /// The planner's model: a name from `qsef models list`, a GGUF file, or openai:NAME for one behind OPENAI_BASE_URL
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
 }

@@ -12,11 +12,12 @@ mod message;
 mod model;
 mod payload;
 mod plan;
+pub mod schema;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 mod typed;
 
-pub use budget::{Budget, Cost};
+pub use budget::{Budget, Cost, Price};
 pub use embedder::{AnyEmbedder, Embedder};
 pub use error::{Error, Result};
 pub use event::{Event, EventSink};

@@ -149,11 +149,9 @@ impl Expert for ModelExpert {
                         let message = format!("{}: the answer of `{}` {cut}", call.id, self.profile.id);
                         call.events.send(Event::Warning { message });
                     }
-                    let price = if self.profile.usd_per_mtok > 0.0 {
-                        self.profile.usd_per_mtok
-                    } else {
-                        self.model.info().usd_per_mtok
-                    };
+                    // A profile that tells a price of its own means it.
+                    let (own, price) = (self.profile.usd_per_mtok, self.model.info().price);
+                    let price = if own > 0.0 && own != price.typical() { own.into() } else { price };
                     return Ok(Outcome {
                         payload: self.payload(&answer, is_json),
                         cost: Cost::of(usage, price),

@@ -91,7 +91,7 @@ impl Translator {
                     return None;
                 }
             };
-            attempt.cost += Cost::of(generation.usage, model.info().usd_per_mtok);
+            attempt.cost += Cost::of(generation.usage, model.info().price);
             let made = if generation.finish == FinishReason::Stop {
                 self.read(source, consumer, &target, goal, &generation.text).await
             } else {
