@@ -61,6 +61,11 @@ impl std::fmt::Debug for Client {
     }
 }
 
+/// Has this process use ring for TLS. An application that has chosen another provider keeps it.
+pub fn choose_tls() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 impl Client {
     /// A client; it connects when it is first used.
     ///
@@ -70,8 +75,7 @@ impl Client {
         if settings.endpoints.is_empty() {
             return Err(Error::Input("there is no endpoint of an OpenAI-compatible API".into()));
         }
-        // An application that has chosen another provider keeps it.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        choose_tls();
         let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).build();
         let http = http.map_err(|e| Error::Internal(format!("cannot set up an HTTP client: {e:?}")))?;
         let server = |endpoint: &Endpoint| Server {

@@ -28,7 +28,7 @@ mod settings;
 mod table;
 mod wire;
 
-pub use client::Client;
+pub use client::{Client, choose_tls};
 pub use embedder::OpenAiEmbedder;
 pub use endpoint::Endpoint;
 pub use model::OpenAiModel;

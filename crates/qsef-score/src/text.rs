@@ -1,7 +1,10 @@
 //! Reading a task's surface: its words, its quoted parts, and its head (the action that it asks for).
 
+mod quotes;
+
 use std::collections::BTreeSet;
 
+pub use quotes::{quoted, unquote};
 use unicode_segmentation::UnicodeSegmentation;
 
 /// Words that carry no topic.
@@ -49,93 +52,6 @@ pub fn is_cjk(c: char) -> bool {
 /// The words of a text in order; each CJK character counts as a word.
 pub fn words(text: &str) -> Vec<&str> {
     text.unicode_words().collect()
-}
-
-/// The text without its quoted parts; each leaves a space.
-pub fn unquote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, _, after)) = next_quoted(rest) {
-        out.push_str(before);
-        out.push(' ');
-        rest = after;
-    }
-    out.push_str(rest);
-    out
-}
-
-/// The quoted parts of a text, without their quotes.
-pub fn quoted(text: &str) -> Vec<&str> {
-    let mut found = Vec::new();
-    let mut rest = text;
-    while let Some((_, inside, after)) = next_quoted(rest) {
-        found.push(inside);
-        rest = after;
-    }
-    found
-}
-
-/// Splits at the first quoted part: before, inside, after. A quote opens after a boundary and closes before one, so
-/// that apostrophes do neither. Fenced and tagged blocks and lines after `>` are quoted, too.
-fn next_quoted(text: &str) -> Option<(&str, &str, &str)> {
-    let mut previous = '\n';
-    for (at, open) in text.char_indices() {
-        if let Some((inside, after)) = text.get(at..).and_then(|rest| block(rest, previous == '\n')) {
-            return Some((text.get(..at)?, inside, after));
-        }
-        let close = match open {
-            '\'' | '"' | '`' => open,
-            '‘' => '’',
-            '“' => '”',
-            '「' => '」',
-            '『' => '』',
-            '《' => '》',
-            _ => {
-                previous = open;
-                continue;
-            }
-        };
-        let opens = open != '\'' || !previous.is_alphanumeric();
-        previous = open;
-        let Some(rest) = text.get(at + open.len_utf8()..).filter(|_| opens) else { continue };
-        let end = rest.char_indices().find(|&(i, c)| {
-            let next = rest.get(i + c.len_utf8()..).and_then(|r| r.chars().next());
-            i > 0 && c == close && (close != '\'' || !next.is_some_and(char::is_alphanumeric))
-        });
-        if let Some((end, close)) = end {
-            let inside = rest.get(..end)?;
-            let after = rest.get(end + close.len_utf8()..)?;
-            return Some((text.get(..at)?, inside, after));
-        }
-    }
-    None
-}
-
-/// What is inside of a block of material that a text begins with, and what comes after it: three or more backticks or quotation
-/// marks up to as many, in which fewer close nothing; a tag up to the last end of one of its name; lines that begin with `>`.
-fn block(text: &str, begins_line: bool) -> Option<(&str, &str)> {
-    let open = text.chars().next()?;
-    if open == '>' && begins_line {
-        let end = text.split_inclusive('\n').take_while(|line| line.starts_with('>')).map(str::len).sum();
-        return text.split_at_checked(end);
-    }
-    let (rest, close) = if open == '<' {
-        let (tag, rest) = text.get(1..)?.split_once('>')?;
-        let name = tag.split(|c: char| !c.is_ascii_alphanumeric()).next().filter(|name| !name.is_empty())?;
-        (rest, format!("</{name}>"))
-    } else {
-        let marks = text.len() - text.trim_start_matches(open).len();
-        if !matches!(open, '`' | '"') || marks < 3 {
-            return None;
-        }
-        (text.get(marks..)?, open.to_string().repeat(marks))
-    };
-    let end = if open == '<' { rest.rfind(&close) } else { rest.find(&close) };
-    match end {
-        Some(end) => Some((rest.get(..end)?, rest.get(end + close.len()..)?)),
-        // A fence that is not closed ends with the text.
-        None => (open == '`').then_some((rest, "")),
-    }
 }
 
 /// The action of a task and its object: the words outside quotes before its details, at least two and at most six.
@@ -202,30 +118,6 @@ pub fn pairs(text: &str) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quotes_are_found_and_apostrophes_are_not() {
-        assert_eq!(quoted("play 'It''s' and \"Don't stop\" on Ann's radio, 'now'"), ["It", "s", "Don't stop", "now"]);
-        assert_eq!(unquote("the dog's bone"), "the dog's bone");
-        assert_eq!(unquote("fix 'a.rs' now").split_whitespace().collect::<Vec<_>>(), ["fix", "now"]);
-        assert_eq!(quoted("翻譯「你好」並朗讀"), ["你好"]);
-        assert_eq!(quoted("an open ' quote"), Vec::<&str>::new());
-    }
-
-    #[test]
-    fn blocks_of_material_are_quoted() {
-        let inside = |text: &str| quoted(text).iter().map(|q| q.trim().to_owned()).collect::<Vec<_>>();
-        assert_eq!(inside("sort\n```\nb\n```\nnow"), ["b"]);
-        assert_eq!(inside("sort\n````\n```\nb\n```\n````\nnow"), ["```\nb\n```"]);
-        assert_eq!(inside("sort ```b. and a"), ["b. and a"]);
-        assert_eq!(inside("sort \"\"\"b \"c\" a\"\"\" now"), ["b \"c\" a"]);
-        assert_eq!(inside("sort <doc id=\"1\">b</doc> c </doc> now"), ["b</doc> c"]);
-        assert_eq!(inside("sort\n> b\n> a\nnow"), ["> b\n> a"]);
-        assert_eq!(unquote("sort\n> b\nnow"), "sort\n now");
-        for none in ["a Vec<T> in Rust", "if a > b", "x < y > z", ">"] {
-            assert_eq!(inside(none).concat().replace('>', ""), "", "{none}");
-        }
-    }
 
     #[test]
     fn the_head_is_the_action_without_its_details() {

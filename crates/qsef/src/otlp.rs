@@ -28,6 +28,9 @@ impl Exporter {
         if !is_set("OTEL_EXPORTER_OTLP_ENDPOINT") && !is_set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") {
             return Ok(None);
         }
+        // Where the features of both meet, the client wants a choice of TLS even if it needs none.
+        #[cfg(feature = "openai")]
+        qsef_openai::choose_tls();
         let exporter = SpanExporter::builder().build();
         let exporter = exporter.map_err(|e| Error::Input(format!("OTEL_EXPORTER_OTLP_…: {e}")))?;
         let resource = Resource::builder();

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use qsef_score::text::{terms, words};
+use qsef_score::text::{terms, unquote, words};
 
 use super::{
     Step,
-    clauses::{Clause, is_detail_of, is_name, is_order, is_statement, is_time, own_words},
+    clauses::{Clause, is_detail_of, is_name, is_order, is_statement, is_time},
 };
 
 /// The least share of a step's telling words that the request must have.
@@ -66,7 +66,7 @@ impl<'a> Alignment<'a> {
             clauses,
             of_clause: clauses.iter().map(|c| telling(&c.text)).collect(),
             of_request: telling(request),
-            of_plain: telling(&own_words(request)),
+            of_plain: telling(&unquote(request)),
             person: Person::of(request),
             repairs: Vec::new(),
         }
@@ -130,7 +130,7 @@ impl<'a> Alignment<'a> {
     /// otherwise than its clause and most of it stands there. A text that is to be worked on gives no orders.
     fn is_of_material(&self, task: &str, known: &BTreeSet<String>, clause: usize) -> bool {
         let first = first_telling(task);
-        let own = first_telling(&self.clauses.get(clause).map_or_else(String::new, |c| own_words(&c.text)));
+        let own = first_telling(&self.clauses.get(clause).map_or_else(String::new, |c| unquote(&c.text)));
         let outside = known.intersection(&self.of_plain).count();
         !first.is_empty() && first.is_subset(&self.of_request) && first.is_disjoint(&self.of_plain)
             || first != own && known.len() > 2 * outside

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use qsef_score::text::{is_cjk, quoted, unquote, words};
+use qsef_score::text::{is_cjk, quoted, words};
 
 /// A part of a request where a step may begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -220,27 +220,7 @@ fn material(request: &str) -> Vec<Range<usize>> {
         let start = quoted.as_ptr() as usize - request.as_ptr() as usize;
         start..start + quoted.len()
     };
-    let letter = letter(request).map(|start| start..request.len());
-    quoted(request).into_iter().map(place).chain(letter).collect()
-}
-
-/// A request's own words, without its material.
-pub(super) fn own_words(request: &str) -> String {
-    let body = letter(request).and_then(|end| request.get(..end)).unwrap_or(request);
-    unquote(body)
-}
-
-/// Where a text begins that stands below the request, without quotes: after "this text:" or "the e-mail below:" at a line's end.
-fn letter(request: &str) -> Option<usize> {
-    const NOUNS: &str =
-        r"text|e-?mail|article|document|message|passage|paragraph|review|letter|page|transcript|comment|note|post";
-    let english = regex!(&format!(r"(?i)\b(?:{NOUNS})s?\b[^\n.:;!?]{{0,40}}:[ \t]*\n"));
-    let chinese = regex!(
-        r"(?:文本|文字|文章|邮件|郵件|信件|文档|文件|内容|內容|段落|评论|評論|留言|消息|网页|網頁|段话|段話)[^\n。：；！？]{0,15}[：:][ \t]*\n"
-    );
-    let after_colon =
-        |pattern: &&regex::Regex| pattern.find(request).map(|found| found.start() + found.as_str().trim_end().len());
-    [english, chinese].iter().filter_map(after_colon).min()
+    quoted(request).into_iter().map(place).collect()
 }
 
 /// Whether the point that `rest` begins with belongs to the word before it.

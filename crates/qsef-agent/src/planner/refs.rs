@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use qsef_core::{Plan, Subtask, SubtaskId};
-use qsef_score::text::{quoted, words};
+use qsef_score::text::{quoted, unquote, words};
 
 use super::{
     align::{Aligned, telling},
-    clauses::{Clause, own_words},
+    clauses::Clause,
 };
 
 /// Words that stand for something that was said or made before.
@@ -52,7 +52,7 @@ pub(super) fn chain(steps: Vec<Aligned>, clauses: &[Clause]) -> Plan {
 /// Whether a task refers to something that it does not contain itself.
 pub(crate) fn points_back(task: &str) -> bool {
     // What material says points at nothing outside of it.
-    let task = &own_words(task);
+    let task = &unquote(task);
     let words: Vec<String> = words(task).into_iter().map(str::to_lowercase).collect();
     let demonstrative = words.iter().enumerate().any(|(i, word)| {
         let next = words.get(i + 1).map(String::as_str);
@@ -86,7 +86,7 @@ fn is_superlative(next: Option<&str>, after: Option<&String>) -> bool {
 
 /// The last earlier subtask that made what the task calls "the translation", "the picture", "this sum".
 fn refers_to(task: &str, before: &[Subtask]) -> Option<SubtaskId> {
-    let own: Vec<String> = words(&own_words(task)).into_iter().map(str::to_lowercase).collect();
+    let own: Vec<String> = words(&unquote(task)).into_iter().map(str::to_lowercase).collect();
     let nouns = own.windows(2).filter_map(|pair| match pair {
         [article, noun] if matches!(article.as_str(), "the" | "this" | "that" | "these" | "those") => Some(noun),
         _ => None,
