@@ -74,6 +74,8 @@ fn the_main_job_is_calculated_and_written() {
     let experts: Vec<&str> = subtasks.iter().map(|s| s["expert"].as_str().unwrap()).collect();
     assert_eq!(experts, ["calculate", "code"], "{document}");
     assert_eq!(subtasks[0]["output"], "22.369363 miles");
+    assert_eq!(subtasks[0]["output_type"]["format"], "number");
+    assert_eq!(subtasks[1]["output_type"]["format"]["code"], "");
     assert!(subtasks[1]["output"].as_str().unwrap().contains("fn "), "{document}");
     for subtask in subtasks {
         assert_eq!(subtask["status"], "done");

@@ -1,7 +1,7 @@
 //! Joins what the experts write into one answer, in the plan's order, while they write it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, PoisonError},
 };
 
@@ -22,6 +22,8 @@ struct State {
     /// Bytes sent of the first part that has not ended.
     current: usize,
     heading_sent: bool,
+    /// Whether nothing is sent until it is known what becomes of the parts.
+    held: bool,
 }
 
 /// The growing answer. Text of a subtask is passed on at once when all before it have ended, and held until then.
@@ -32,15 +34,16 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// An answer for a plan. Each part gets its task as a heading when there are several.
-    pub fn new(plan: &Plan, sink: EventSink) -> Self {
+    /// An answer for a plan. Each part gets its task as a heading when there are several. One that is held sends nothing before
+    /// [`Answer::release`].
+    pub fn new(plan: &Plan, held: bool, sink: EventSink) -> Self {
         let several = plan.subtasks.len() > 1;
         let part = |task: &str| Part {
             heading: if several { format!("**{task}**\n\n") } else { String::new() },
             ..Part::default()
         };
         let parts = plan.subtasks.iter().map(|s| (s.id, part(&s.task))).collect();
-        Self { state: Mutex::new(State { parts, ..State::default() }), sink }
+        Self { state: Mutex::new(State { parts, held, ..State::default() }), sink }
     }
 
     /// More text of a subtask.
@@ -74,6 +77,22 @@ impl Answer {
         }
     }
 
+    /// Sends what was held: a text, and after it the parts that it does not tell.
+    pub fn release(&self, text: &str, told: &BTreeSet<SubtaskId>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::mem::take(&mut state.held) {
+            return;
+        }
+        state.parts.retain(|id, _| !told.contains(id));
+        state.sent.push_str(text);
+        let fresh = state.advance();
+        state.sent.push_str(&fresh);
+        let text = state.sent.clone();
+        if !text.is_empty() {
+            self.sink.send(Event::Answer { text });
+        }
+    }
+
     /// The answer so far.
     pub fn so_far(&self) -> String {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).sent.trim().to_owned()
@@ -83,6 +102,9 @@ impl Answer {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(part) = state.parts.get_mut(&id) else { return };
         change(part);
+        if state.held {
+            return;
+        }
         let fresh = state.advance();
         if !fresh.is_empty() {
             state.sent.push_str(&fresh);
@@ -127,7 +149,7 @@ mod tests {
     #[test]
     fn parts_come_in_the_plans_order_however_they_are_written() {
         let mut plan = Plan::single("one");
-        plan.subtasks.push(Subtask { id: 2, task: "two".into(), after: [].into(), uses: [].into() });
+        plan.subtasks.push(Subtask::new(2, "two", [], []));
         let seen = Arc::new(Mutex::new(String::new()));
         let sink = EventSink::new({
             let seen = seen.clone();
@@ -137,7 +159,7 @@ mod tests {
                 }
             }
         });
-        let answer = Answer::new(&plan, sink);
+        let answer = Answer::new(&plan, false, sink);
         answer.text(2, "B");
         answer.text(1, "A");
         assert_eq!(*seen.lock().unwrap(), "**one**\n\nA");
@@ -151,8 +173,8 @@ mod tests {
     #[test]
     fn what_a_failed_call_wrote_is_not_in_the_way_of_the_next() {
         let mut plan = Plan::single("one");
-        plan.subtasks.push(Subtask { id: 2, task: "two".into(), after: [].into(), uses: [].into() });
-        let answer = Answer::new(&plan, EventSink::default());
+        plan.subtasks.push(Subtask::new(2, "two", [], []));
+        let answer = Answer::new(&plan, false, EventSink::default());
         answer.text(1, "half of");
         answer.text(2, "unsent");
         answer.restart(1);
@@ -161,5 +183,21 @@ mod tests {
         answer.end(1, None);
         answer.end(2, Some("whole"));
         assert_eq!(answer.so_far(), "**one**\n\nhalf of\n\nall of it\n\n**two**\n\nwhole");
+    }
+
+    #[test]
+    fn what_is_held_comes_after_the_text_without_what_that_tells() {
+        let mut plan = Plan::single("one");
+        plan.subtasks.extend([2, 3].map(|id| Subtask::new(id, format!("task {id}"), [], [])));
+        let answer = Answer::new(&plan, true, EventSink::default());
+        answer.end(1, Some("A"));
+        answer.text(2, "B");
+        answer.end(2, None);
+        answer.end(3, Some("C"));
+        assert_eq!(answer.so_far(), "");
+        answer.release("A and C.", &[1, 3].into());
+        assert_eq!(answer.so_far(), "A and C.\n\n**task 2**\n\nB");
+        answer.release("again", &[].into());
+        assert_eq!(answer.so_far(), "A and C.\n\n**task 2**\n\nB");
     }
 }

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use qsef_core::{AnyExpert, AnyModel, Effects, Error, ExpertProfile, Modality, Result};
+use qsef_core::{AnyExpert, AnyModel, Effects, Error, ExpertProfile, Format, Modality, Result};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -81,9 +81,25 @@ pub struct ExpertConfig {
     /// Kinds of knowledge, as tags such as "law"; none where it knows a bit of everything.
     #[serde(default)]
     pub domains: Vec<String>,
-    /// What it takes in.
+    /// The kinds of signal that it takes in.
     #[serde(default)]
     pub accepts: Option<Vec<Modality>>,
+    /// The formats in which it reads the outputs of others; none where it reads any.
+    #[serde(default)]
+    pub takes: Vec<Format>,
+    /// The formats in which it is to write its output, the preferred one first: some of those that its kind can write, and all
+    /// of them where it is not given.
+    #[serde(default)]
+    pub gives: Option<Spanned<Vec<Format>>>,
+    /// The types of what it needs, in words such as "order id".
+    #[serde(default)]
+    pub requires: Option<Spanned<Vec<String>>>,
+    /// The types of what its output holds, in words.
+    #[serde(default)]
+    pub provides: Option<Spanned<Vec<String>>>,
+    /// JSON Schema of its arguments; where it takes JSON, of the JSON that it is handed.
+    #[serde(default)]
+    pub parameters: Option<Spanned<serde_json::Value>>,
     /// What running it changes.
     #[serde(default)]
     pub effects: Effects,
@@ -108,6 +124,18 @@ pub struct ExpertConfig {
     /// For the kind `model`: whether its output is `text` or `code`.
     #[serde(default)]
     pub output: Produces,
+}
+
+impl ExpertConfig {
+    /// The formats that an expert of its kind can write.
+    fn can_give(&self) -> Vec<Format> {
+        match self.kind.get_ref() {
+            Kind::Calculate | Kind::Count => vec![Format::Number],
+            Kind::Extract | Kind::Sort => vec![Format::List],
+            Kind::Readability => vec![Format::Json],
+            Kind::Model => self.output.formats(),
+        }
+    }
 }
 
 impl AgentConfig {
@@ -175,11 +203,12 @@ impl File<'_> {
 
     fn error(&self, span: Option<Range<usize>>, field: Option<&str>, message: &str) -> Error {
         let named = || message.split_once("field `").and_then(|(_, rest)| rest.split('`').next());
-        // An error inside a value stands on the line of its key.
+        // The key of a value that an error is in: the last one before it, on its line or, where it has several, above.
         let key = span.clone().and_then(|span| {
-            let start = self.text.get(..span.start)?.rfind('\n').map_or(0, |at| at + 1);
-            let (key, _) = self.text.get(start..)?.lines().next()?.split_once('=')?;
-            Some(key.trim())
+            let end = self.text.get(span.start..)?.find('\n').map_or(self.text.len(), |at| span.start + at);
+            let keys = regex!(r"(?m)^[ \t]*([A-Za-z0-9_.-]+)[ \t]*=|^[ \t]*\[+([A-Za-z0-9_.-]+)\]+");
+            let last = keys.captures_iter(self.text.get(..end)?).last()?;
+            last.get(1).or(last.get(2)).map(|key| key.as_str())
         });
         Error::File {
             path: self.path.to_owned(),
@@ -219,6 +248,28 @@ impl File<'_> {
         {
             return Err(self.error(Some(timeout.span()), Some("timeout_s"), "must be a number of seconds above 0"));
         }
+        for (field, kinds) in [("requires", &expert.requires), ("provides", &expert.provides)] {
+            if let Some(kinds) = kinds
+                && kinds.get_ref().iter().any(|kind| !kind.contains(char::is_alphabetic))
+            {
+                let message = "must be kinds of thing in words, such as \"order id\"";
+                return Err(self.error(Some(kinds.span()), Some(field), message));
+            }
+        }
+        if let Some(gives) = &expert.gives {
+            let can = expert.can_give();
+            if let Some(other) = gives.get_ref().iter().find(|g| !can.contains(g)) {
+                let can: Vec<String> = can.iter().map(ToString::to_string).collect();
+                let message = format!("an expert of this kind gives {}, and not {other}", can.join(" or "));
+                return Err(self.error(Some(gives.span()), Some("gives"), &message));
+            }
+        }
+        if let Some(schema) = &expert.parameters
+            && schema.get_ref().get("type").and_then(|t| t.as_str()) != Some("object")
+        {
+            let message = "must be a JSON Schema whose `type` is \"object\", with the arguments as its `properties`";
+            return Err(self.error(Some(schema.span()), Some("parameters"), message));
+        }
         Ok(())
     }
 }
@@ -248,9 +299,16 @@ fn build_one(
     if let Some(accepts) = &expert.accepts {
         profile.accepts = accepts.clone();
     }
+    profile.takes.clone_from(&expert.takes);
+    let gives = expert.gives.as_ref().map(|g| g.get_ref().clone());
+    profile.gives = gives.filter(|g| !g.is_empty()).unwrap_or_else(|| expert.can_give());
+    let kinds = |kinds: &Option<Spanned<Vec<String>>>| kinds.as_ref().map(|k| k.get_ref().clone()).unwrap_or_default();
+    profile.requires = kinds(&expert.requires);
+    profile.provides = kinds(&expert.provides);
+    profile.parameters = expert.parameters.as_ref().map(|p| p.get_ref().clone());
     let info = model.as_ref().filter(|_| *expert.kind.get_ref() == Kind::Model).map(AnyModel::info);
     profile.params_b = expert.params_b.or_else(|| info.and_then(|i| i.params_b));
-    profile.usd_per_mtok = expert.usd_per_mtok.or(info.map(|i| i.usd_per_mtok)).unwrap_or_default();
+    profile.usd_per_mtok = expert.usd_per_mtok.or(info.map(|i| i.price.typical())).unwrap_or_default();
     Ok(match (expert.kind.get_ref(), model) {
         (Kind::Calculate, model) => AnyExpert::new(Calculate::new(profile, model)),
         (Kind::Count, _) => AnyExpert::new(experts::count(profile)),

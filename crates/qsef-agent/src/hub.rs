@@ -1,42 +1,26 @@
+mod learn;
+
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::AtomicUsize},
     time::{Duration, Instant},
 };
 
 use futures::{Stream, StreamExt};
-use qsef_core::{
-    AnyExpert, Budget, Cost, Error, Event, EventSink, ExpertCall, Input, Message, Outcome, Result, Status, SubtaskId,
-    Usage,
-};
-use tokio::sync::{Semaphore, mpsc::unbounded_channel};
+use qsef_core::{Budget, Cost, Error, Event, EventSink, Input, Message, Plan, Price, Result, Status, SubtaskId, Usage};
+use tokio::sync::mpsc::unbounded_channel;
 use tracing::Instrument;
 
 use crate::{
     Assignment, Guard, Planned, Planner, Registry, RunReport, analyse,
-    complete::{Completer, Past},
-    ledger::{HistoryQuery, Ledger, Recorder},
-    middleware::{self, TranslateLayer},
+    caller::Caller,
+    complete::{Completer, type_outputs},
+    ledger::{Ledger, Recorder},
+    middleware::TranslateLayer,
     report::SubtaskReport,
-    run::{Approval, Approver, Driver, Fault, Integration, RetryBudget, Run, Setting, Step},
+    run::{Approval, Approver, Driver, Integration, Run, Setting, Step},
     translate::Translator,
 };
-
-/// Calls of experts at the same time, over all runs of a hub, unless [`Hub::with_max_calls`] says otherwise.
-const MAX_CALLS: usize = 64;
-
-/// Outcomes of the ledger that are taken into account, the newest ones.
-const RECALLED: usize = 2000;
-
-/// Subtasks after which a hub takes the newest outcomes into account by itself: soon enough to notice an expert that has
-/// changed, and seldom enough not to matter.
-const LEARNS_EVERY: usize = 25;
-
-/// Requests of the ledger from which it is learned who comes after whom, the newest ones. Each costs an embedding at the start.
-const RECALLED_REQUESTS: usize = 200;
 
 /// How a run is to be made.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +36,10 @@ pub struct RunOptions {
     pub previous: Option<Input>,
     /// Has several experts do each subtask where several fit, and makes one output of theirs.
     pub committee: Option<Integration>,
+    /// Has the planner's model write one text of the outputs, where several are short prose or values: each sentence names the
+    /// subtasks that it comes from and is checked against them; what does not hold, and what is code, a table or long, stays as
+    /// it is. It costs a call and holds the answer back until its end, so it is for requests whose parts belong together.
+    pub compose: bool,
     /// Who is asked before an expert runs that needs a person's approval. Without one the run pauses there.
     pub approver: Option<Approver>,
     /// Where to report what happens.
@@ -73,25 +61,14 @@ pub enum RunItem {
 pub struct Hub {
     planner: Planner,
     planner_model: String,
-    planner_usd_per_mtok: f64,
+    planner_price: Price,
     registry: Registry,
     completer: Completer,
     /// Where runs are recorded, or why they cannot be.
     ledger: Option<std::result::Result<Ledger, String>>,
-    translation: TranslateLayer,
-    guards: Vec<Arc<dyn Guard>>,
-    places: Arc<Semaphore>,
-    retries: RetryBudget,
+    caller: Caller,
     /// Subtasks that were done since outcomes were last taken into account.
     unlearnt: Arc<AtomicUsize>,
-}
-
-/// Takes the newest outcomes of a ledger into account.
-fn learn(registry: &Registry, ledger: &Ledger) -> Result<()> {
-    let mut query = HistoryQuery::new(registry.embedder().name());
-    query.limit = RECALLED;
-    registry.remember(&ledger.history(&query)?);
-    Ok(())
 }
 
 impl std::fmt::Debug for Hub {
@@ -105,19 +82,16 @@ impl Hub {
     pub fn new(model: qsef_core::AnyModel, registry: Registry) -> Self {
         let info = model.info();
         let translator = Translator::new().model(model.clone()).embedder(registry.embedder().clone());
-        let (planner_model, planner_usd_per_mtok) = (info.name.clone(), info.usd_per_mtok);
+        let (planner_model, planner_price) = (info.name.clone(), info.price);
         let completer = Completer::new(Some(model.clone()));
         Self {
             planner: Planner::new(model),
             planner_model,
-            planner_usd_per_mtok,
+            planner_price,
             registry,
             completer,
             ledger: None,
-            translation: TranslateLayer::new(translator),
-            guards: Vec::new(),
-            places: Arc::new(Semaphore::new(MAX_CALLS)),
-            retries: RetryBudget::default(),
+            caller: Caller::new(translator),
             unlearnt: Arc::default(),
         }
     }
@@ -130,19 +104,19 @@ impl Hub {
 
     /// Translates hand-offs in another way than by the adapters, and the planner's model where these cannot.
     pub fn with_translator(mut self, translator: Translator) -> Self {
-        self.translation = TranslateLayer::new(translator);
+        self.caller.translation = TranslateLayer::new(translator);
         self
     }
 
     /// Lets a guard look at every call. Several are asked in the order in which they were added.
     pub fn with_guard(mut self, guard: impl Guard) -> Self {
-        self.guards.push(Arc::new(guard));
+        self.caller.guards.push(Arc::new(guard));
         self
     }
 
     /// Limits the calls of experts at the same time, over all runs of this hub and its clones; at least 1.
     pub fn with_max_calls(mut self, calls: usize) -> Self {
-        self.places = Arc::new(Semaphore::new(calls.clamp(1, Semaphore::MAX_PERMITS)));
+        self.caller.limit(calls);
         self
     }
 
@@ -156,33 +130,6 @@ impl Hub {
     pub fn with_ledger(mut self, ledger: Result<Ledger>) -> Self {
         self.ledger = Some(ledger.map_err(|e| e.to_string()));
         self
-    }
-
-    /// Reads from the ledger how experts did and what followed what, so that the next plan takes it into account. How experts did
-    /// a hub reads by itself every 25 subtasks, too. A ledger that cannot be read changes nothing: runs say so.
-    pub async fn recall(&mut self) {
-        let Some(Ok(ledger)) = self.ledger.clone() else { return };
-        let registry = self.registry.clone();
-        let read = move || {
-            learn(&registry, &ledger)?;
-            ledger.requests(RECALLED_REQUESTS)
-        };
-        let Ok(Ok(requests)) = tokio::task::spawn_blocking(read).await else { return };
-        let types = self.registry.types();
-        if types.kinds().is_empty() {
-            return;
-        }
-        // The ledger keeps the order of the subtasks, not who fed whom: the types tell that.
-        let feeds =
-            |a: &str, b: &str| types.place(a).zip(types.place(b)).is_some_and(|(a, b)| types.link(a, b).is_some());
-        let past = requests.into_iter().map(|(request, experts)| {
-            let pairs = experts.iter().zip(experts.iter().skip(1)).filter(|(a, b)| feeds(a, b));
-            Past { request, edges: pairs.map(|(a, b)| (a.clone(), b.clone())).collect(), experts }
-        });
-        let past = past.collect();
-        if let Err(error) = self.completer.learn(&self.registry, past).await {
-            tracing::warn!(%error, "what the ledger tells of earlier plans cannot be used");
-        }
     }
 
     /// Where runs are recorded.
@@ -207,11 +154,11 @@ impl Hub {
         &mut self.registry
     }
 
-    /// Plans a request, gives each subtask to an expert, and adds the steps that these need first.
+    /// Plans a request, gives each subtask to an expert, and adds the steps that these need first, and says what each output is to be.
     ///
     /// # Errors
-    /// As [`Planner::plan`], [`Registry::assign`] and [`Completer::complete`]; [`Error::Budget`] where the steps that are needed
-    /// would cost more than the budget.
+    /// As [`Planner::plan`], [`Registry::assign`] and [`Completer::complete`]; [`Error::Input`] where an expert can take nothing
+    /// of what it is to use; [`Error::Budget`] where the steps that are needed would cost more than the budget.
     pub async fn plan(&self, request: &str, budget: &Budget) -> Result<(Planned, Vec<Assignment>)> {
         let planned = self.planner.plan(request).await?;
         self.assign(request, planned, budget).await
@@ -226,12 +173,19 @@ impl Hub {
         budget: &Budget,
     ) -> Result<(Planned, Vec<Assignment>)> {
         let assignments = self.registry.assign(&planned.plan, budget).await?;
-        let (planned, assignments) = self.completer.complete(request, planned, assignments, &self.registry).await?;
+        let completed = self.completer.complete(request, planned, assignments, &self.registry).await?;
+        let (mut planned, mut assignments) = completed;
+        planned.repairs.extend(self.type_outputs(&mut planned.plan, &mut assignments)?);
         let expected: f64 = assignments.iter().map(|a| a.expected_usd).sum();
         if budget.usd.is_some_and(|usd| expected > usd) {
             return Err(Error::Budget(format!("the steps that the request needs are expected to cost ${expected:.4}")));
         }
         Ok((planned, assignments))
+    }
+
+    /// Says what the output of each subtask is to be; what had to be changed for that, in words.
+    pub(crate) fn type_outputs(&self, plan: &mut Plan, assignments: &mut [Assignment]) -> Result<Vec<String>> {
+        type_outputs(plan, assignments, &self.registry, self.caller.translation.translator())
     }
 
     /// Does a request. Dropping the future stops the work. A subtask that fails is reported in its place; so is a limit
@@ -256,6 +210,7 @@ impl Hub {
                 history: options.history,
                 previous: options.previous,
                 committee: options.committee,
+                compose: options.compose.then_some(self.planner_price.typical()),
             })
             .await?;
         // Whoever hears of it can resume it.
@@ -362,52 +317,11 @@ impl Hub {
             elapsed: began.elapsed(),
             planning: Duration::from_millis(run.planning_ms),
             paused,
+            claims: run.composition.map(|c| c.claims).unwrap_or_default(),
             request: run.request,
             repairs: run.repairs,
             exhausted: run.stopped,
         })
-    }
-
-    /// Counts subtasks, and has the newest outcomes taken into account from time to time, besides the runs.
-    fn count(&self, subtasks: usize) {
-        let Some(Ok(ledger)) = &self.ledger else { return };
-        let before = self.unlearnt.fetch_add(subtasks, Ordering::Relaxed);
-        if before < LEARNS_EVERY && before + subtasks >= LEARNS_EVERY {
-            let (registry, ledger, unlearnt) = (self.registry.clone(), ledger.clone(), self.unlearnt.clone());
-            // Nobody waits for it; a ledger that cannot be read has told so in the run.
-            tokio::task::spawn_blocking(move || {
-                unlearnt.store(0, Ordering::Relaxed);
-                learn(&registry, &ledger)
-            });
-        }
-    }
-
-    /// Calls an expert, within the hub's limits and under its guards; how long the call itself took.
-    pub(crate) async fn call(&self, expert: AnyExpert, call: ExpertCall) -> (Result<Outcome>, Duration) {
-        // It is closed nowhere.
-        let _place = self.places.acquire().await;
-        let began = Instant::now();
-        let span = tracing::info_span!(
-            "execute_tool",
-            "gen_ai.operation.name" = "execute_tool",
-            "gen_ai.tool.name" = expert.profile().id,
-            "gen_ai.tool.call.id" = call.id,
-            "error.type" = tracing::field::Empty,
-        );
-        let guarded = async {
-            self.guards.iter().try_for_each(|g| g.before(expert.profile(), &call))?;
-            let translates = !call.inputs.is_empty();
-            let expert =
-                if translates { middleware::around(expert.clone(), &self.translation) } else { expert.clone() };
-            let outcome = expert.run(call).await?;
-            self.guards.iter().try_for_each(|g| g.after(expert.profile(), &outcome))?;
-            Ok(outcome)
-        };
-        let result = guarded.instrument(span.clone()).await;
-        if let Err(error) = &result {
-            span.record("error.type", tracing::field::debug(Fault::kind(error)));
-        }
-        (result, began.elapsed())
     }
 
     /// Does a request as [`Hub::run`] does, and gives what happens as it happens, then the report. Dropping the stream stops
@@ -443,10 +357,10 @@ impl Hub {
     /// What the planner's model costs for these tokens, and its name where it was called.
     pub(crate) fn bill(&self, usage: Usage) -> (Cost, Option<String>) {
         let called = usage.prompt_tokens > 0;
-        (Cost::of(usage, self.planner_usd_per_mtok), called.then(|| self.planner_model.clone()))
+        (Cost::of(usage, self.planner_price), called.then(|| self.planner_model.clone()))
     }
 
-    pub(crate) fn retries(&self) -> &RetryBudget {
-        &self.retries
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
     }
 }

@@ -14,6 +14,8 @@ macro_rules! regex {
 }
 
 mod answer;
+mod caller;
+mod chat;
 pub mod complete;
 pub mod config;
 pub mod experts;

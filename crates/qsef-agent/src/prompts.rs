@@ -49,6 +49,11 @@ conversation! {
 }
 
 conversation! {
+    /// The conversation before results that are to become one text.
+    compose
+}
+
+conversation! {
     /// The conversation before words that are to become an expression.
     calculate
 }
@@ -103,7 +108,7 @@ mod tests {
 
     #[test]
     fn conversations_alternate_and_their_answers_are_json() {
-        for messages in [plan(), replan(), calculate(), translate(), unfold(), choose(), judge()] {
+        for messages in [plan(), replan(), compose(), calculate(), translate(), unfold(), choose(), judge()] {
             assert_eq!(messages[0].role, Role::System);
             for pair in messages[1..].chunks(2) {
                 assert_eq!((pair[0].role, pair[1].role), (Role::User, Role::Assistant));

@@ -3,12 +3,12 @@ use std::{
     time::Duration,
 };
 
-use qsef_core::{Cost, Payload, Status, SubtaskId, Usage};
+use qsef_core::{Cost, OutputType, Payload, Status, SubtaskId, Usage};
 use qsef_score::Score;
 
 use crate::{
     Analysis,
-    run::{HandedOff, Work},
+    run::{Claim, HandedOff, Work},
 };
 
 /// A subtask with what became of it.
@@ -38,6 +38,8 @@ pub struct SubtaskReport {
     pub elapsed: Duration,
     /// The model that was called, where one was.
     pub model: Option<String>,
+    /// What its output was to be, where its expert or those who use it say.
+    pub output_type: Option<OutputType>,
     /// What it made.
     pub output: Option<Payload>,
     /// Why it failed.
@@ -67,6 +69,7 @@ impl SubtaskReport {
             cost: work.cost,
             elapsed: Duration::from_millis(work.elapsed_ms),
             model: work.model.clone(),
+            output_type: work.subtask.output.clone(),
             output: work.output.clone(),
             error: work.error.clone(),
             hand_offs: work.hand_offs.clone(),
@@ -87,6 +90,9 @@ pub struct RunReport {
     pub answer: String,
     /// What was read in the request.
     pub analysis: Analysis,
+    /// What the answer says in words of its own, with the subtasks that each sentence comes from; empty where the outputs are
+    /// joined as they are.
+    pub claims: Vec<Claim>,
     /// The subtasks in order.
     pub subtasks: Vec<SubtaskReport>,
     /// What was repaired in the plan, in words.

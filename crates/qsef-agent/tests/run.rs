@@ -385,6 +385,31 @@ async fn an_expert_gets_what_it_takes_and_the_trace_says_how() {
 }
 
 #[tokio::test]
+async fn an_expert_is_told_what_those_who_use_its_output_take() {
+    use qsef_core::{Format, OutputType};
+    let mut writes = expert("paint", |call| async move {
+        let wanted = call.output.unwrap().format;
+        Ok(Payload { format: wanted, ..Payload::json(serde_json::json!(["red", "blue"])) }.into())
+    });
+    writes.profile.gives = vec![Format::Text, Format::List];
+    let mut counts = expert("count", |call| async move {
+        let items = call.inputs[0].payload.value.as_array().map_or(0, Vec::len);
+        Ok(Payload::text(format!("{items} items")).into())
+    });
+    counts.profile.takes = vec![Format::List];
+    let steps: &[(&str, &[usize])] = &[("paint work now", &[]), ("count work of it", &[1])];
+    let (hub, request) = hub(steps, vec![writes, counts], None).await;
+    let ledger = Ledger::in_memory().unwrap();
+    let report = hub.with_ledger(Ok(ledger.clone())).run(&request, RunOptions::default()).await.unwrap();
+    assert_eq!(report.subtasks[1].output, Some(Payload::text("2 items")), "{report:?}");
+    assert!(report.subtasks[1].hand_offs.is_empty());
+    let list = Some(OutputType { format: Format::List, schema: None });
+    assert_eq!((&report.subtasks[0].output_type, &report.subtasks[1].output_type), (&list, &None));
+    let steps = ledger.steps_of(&report.trace_id).unwrap().into_iter().map(|(_, step)| step);
+    assert_eq!(qsef_agent::run::replay(steps).unwrap().work[&1].subtask.output, list);
+}
+
+#[tokio::test]
 async fn a_step_that_is_not_named_runs_first_and_hands_its_result_on() {
     use qsef_agent::{Hub, Registry};
     use qsef_core::{

@@ -11,7 +11,7 @@ use std::{
 
 use futures::StreamExt;
 use qsef_candle::decoder::CandleModel;
-use qsef_core::{AnyModel, Delta, Error, FinishReason, LanguageModel, Message, Request};
+use qsef_core::{AnyModel, Delta, Error, FinishReason, LanguageModel, Message, Request, test_util::conformance};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -68,6 +68,13 @@ fn the_one_and_a_half_billion_continues_as_llama_cpp_does() {
 #[test]
 fn a_llama_continues_as_llama_cpp_does() {
     agrees(&model(SMALLEST), "smol");
+}
+
+#[tokio::test]
+async fn the_half_billion_conforms() {
+    for (case, outcome) in conformance::model(&AnyModel::new(model(SMALL))).await {
+        assert_eq!(outcome, Ok(()), "{case}");
+    }
 }
 
 fn schema() -> serde_json::Value {

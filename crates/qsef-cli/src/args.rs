@@ -53,7 +53,7 @@ pub struct Common {
     /// The agent: a TOML file, or a name: agents/NAME.toml here or in $QSEF_HOME, or `default`
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub agent: String,
-    /// The planner's model: a name from `qsef models list`, or a GGUF file
+    /// The planner's model: a name from `qsef models list`, a GGUF file, or openai:NAME for one behind OPENAI_BASE_URL
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
 }
@@ -75,6 +75,9 @@ pub struct Ask {
     /// Have the planner's model judge what models made, so that the next choice of experts knows
     #[arg(long, conflicts_with = "plan_only")]
     pub judge: bool,
+    /// Have the planner's model write one text of the results, each sentence checked against the subtasks that it comes from
+    #[arg(long)]
+    pub compose: bool,
     /// Show every expert's score for each subtask, part by part
     #[arg(long)]
     pub explain: bool,

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, io::Read, time::Duration};
 use indicatif::ProgressBar;
 use qsef::{
     Error, Hub, Judgement, Result, RunOptions, RunReport, Status, Verdict,
-    run::{Approval, HandedOff},
+    run::{Approval, Claim, HandedOff},
 };
 
 use crate::{
@@ -24,6 +24,7 @@ pub async fn run(args: Ask) -> Result<End> {
     options.budget = args.limits.budget();
     options.plan_only = args.plan_only;
     options.committee = args.committee();
+    options.compose = args.compose;
     let live = Live::begin(!args.json);
     options.events = live.sink();
     // A script is not asked: it gets the document, and resumes the run with the answers.
@@ -136,14 +137,26 @@ fn read_query(query: &str) -> Result<String> {
     Ok(text)
 }
 
+/// A claim of the answer, and where it comes from.
+pub fn claimed(claim: &Claim) -> String {
+    let from: Vec<String> = claim.subtasks.iter().map(ToString::to_string).collect();
+    format!("\"{}\" from {}", claim.text, from.join(", "))
+}
+
 /// Why each subtask has its expert: the best scores, part by part.
 pub fn explain(report: &RunReport) {
     for repair in &report.repairs {
         note(styled(DIM, format!("plan: {}", harmless(repair))));
     }
+    for claim in &report.claims {
+        note(styled(DIM, harmless(&format!("says {}", claimed(claim)))));
+    }
     for subtask in &report.subtasks {
         let line = format!("\n{}. {} → {}: {}", subtask.id, subtask.task, subtask.expert, subtask.why);
         note(harmless(&line));
+        if let Some(output) = &subtask.output_type {
+            note(styled(DIM, harmless(&format!("   its output: {output}"))));
+        }
         for score in subtask.scores.iter().take(5) {
             note(styled(DIM, format!("   {:14} {}", score.expert, score.explain())));
         }

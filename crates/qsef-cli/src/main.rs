@@ -10,6 +10,7 @@ mod live;
 mod models;
 mod output;
 mod screen;
+mod telemetry;
 mod trace;
 
 use std::{process::ExitCode, time::Duration};
@@ -30,10 +31,10 @@ pub enum End {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // Logs go to stderr, where QSEF_LOG asks for them: QSEF_LOG=debug, QSEF_LOG=qsef_agent=debug.
-    if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("QSEF_LOG") {
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    }
+    let telemetry = match telemetry::begin() {
+        Ok(telemetry) => telemetry,
+        Err(error) => return fail(&error),
+    };
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(e) => return fail(&Error::Internal(format!("cannot start: {e}"))),
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     let ended = runtime.block_on(run(cli.command));
     // Cancelled work gets the time to end its child processes; what takes longer must not hold the program.
     runtime.shutdown_timeout(Duration::from_secs(2));
+    telemetry.end();
     match ended {
         Ok(End::Done) => ExitCode::SUCCESS,
         Ok(End::Failed) => ExitCode::from(1),

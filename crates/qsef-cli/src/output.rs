@@ -11,7 +11,7 @@ pub fn document(report: &RunReport, explain: bool, judgement: Option<&Judgement>
             let mut row = json!({
                 "id": s.id, "task": s.task, "after": s.after, "uses": s.uses, "expert": s.expert, "te": s.te,
                 "status": s.status, "cost_usd": s.cost.usd, "elapsed_ms": s.elapsed.as_millis() as u64,
-                "output": s.output.as_ref().map(|o| &o.value),
+                "output_type": s.output_type, "output": s.output.as_ref().map(|o| &o.value),
             });
             if let (Some(error), Some(row)) = (&s.error, row.as_object_mut()) {
                 row.insert("error".into(), json!(error));
@@ -42,6 +42,9 @@ pub fn document(report: &RunReport, explain: bool, judgement: Option<&Judgement>
         "elapsed_ms": report.elapsed.as_millis() as u64,
         "trace_id": report.trace_id,
     });
+    if let (false, Some(document)) = (report.claims.is_empty(), document.as_object_mut()) {
+        document.insert("claims".into(), json!(report.claims));
+    }
     if let (Some(limit), Some(document)) = (&report.exhausted, document.as_object_mut()) {
         document.insert("exhausted".into(), json!(limit));
     }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     End,
     args::Feedback,
+    ask,
     screen::{self, BOLD, DIM, harmless, note, styled},
 };
 
@@ -76,6 +77,9 @@ pub fn show(id: &str, json: bool) -> Result<End> {
         screen::print(&format!("{}\n{}\n", styled(BOLD, harmless(&id)), harmless(&run.request)));
     }
     print(&recorded);
+    for claim in run.composition.iter().flat_map(|c| &c.claims) {
+        screen::print(&format!("\nsays {}\n", one_line(&ask::claimed(claim), 400)));
+    }
     if let Some(state) = state {
         screen::print(&format!("\n{}\n", harmless(&state)));
     }
@@ -158,6 +162,7 @@ fn document(id: &str, recorded: &[Recorded], run: &Run, state: Option<&str>) -> 
         "trace_id": id, "request": first.map_or(&run.request, |d| &d.request), "at_ms": first.map(|d| d.at_ms),
         "state": state,
         "subtasks": run.work.values().map(subtask).collect::<Vec<_>>(),
+        "composition": run.composition,
         "decisions": recorded.iter().map(row).collect::<Vec<_>>(),
     })
 }

@@ -40,11 +40,37 @@ pub struct Cost {
     pub usage: Usage,
 }
 
+/// What a model's tokens cost, in US dollars per 10⁶ of them. A number alone is the price of every token.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Price {
+    /// Tokens of the prompt.
+    pub input: f64,
+    /// Tokens of the prompt whose state was reused.
+    pub cached: f64,
+    /// Tokens generated.
+    pub output: f64,
+}
+
+impl Price {
+    /// The price of a token of a call that has not been made: three of four tokens are taken to be the prompt's.
+    pub fn typical(self) -> f64 {
+        self.input.mul_add(0.75, self.output * 0.25)
+    }
+}
+
+impl From<f64> for Price {
+    fn from(usd_per_mtok: f64) -> Self {
+        Self { input: usd_per_mtok, cached: usd_per_mtok, output: usd_per_mtok }
+    }
+}
+
 impl Cost {
-    /// The cost of tokens at a price per 10⁶ of them.
-    pub fn of(usage: Usage, usd_per_mtok: f64) -> Self {
-        let tokens = (usage.prompt_tokens + usage.completion_tokens) as f64;
-        Self { usd: tokens * usd_per_mtok / 1e6, usage }
+    /// The cost of tokens.
+    pub fn of(usage: Usage, price: impl Into<Price>) -> Self {
+        let price = price.into();
+        let fresh = usage.prompt_tokens.saturating_sub(usage.cached_tokens) as f64;
+        let (cached, output) = (usage.cached_tokens as f64, usage.completion_tokens as f64);
+        Self { usd: (fresh * price.input + cached * price.cached + output * price.output) / 1e6, usage }
     }
 }
 
@@ -61,5 +87,19 @@ impl std::iter::Sum for Cost {
             sum += cost;
             sum
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prompts_reused_state_and_answers_have_their_prices() {
+        let usage = Usage { prompt_tokens: 3_000_000, cached_tokens: 1_000_000, completion_tokens: 500_000 };
+        assert_eq!(Cost::of(usage, 2.0).usd, 7.0);
+        let price = Price { input: 2.0, cached: 0.5, output: 8.0 };
+        assert_eq!(Cost::of(usage, price).usd, 4.0 + 0.5 + 4.0);
+        assert_eq!((price.typical(), Price::from(2.0).typical()), (3.5, 2.0));
     }
 }

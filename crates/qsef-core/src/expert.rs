@@ -2,7 +2,7 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cost, EventSink, Format, Message, Modality, Payload, Result, SubtaskId};
+use crate::{Cost, EventSink, Format, Message, Modality, OutputType, Payload, Result, SubtaskId};
 
 /// What running an expert changes in the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -46,13 +46,14 @@ pub struct ExpertProfile {
     /// The formats in which it reads the outputs of others; what comes in another is converted. Empty: any.
     #[serde(default)]
     pub takes: Vec<Format>,
-    /// The format of its output, where it is always the same.
+    /// The formats in which it can write its output, the most natural one first; which of them is wanted, a call says. Empty:
+    /// it does not say.
     #[serde(default)]
-    pub gives: Option<Format>,
-    /// The types of what it needs, in words such as "movie id": another expert's output, or something that the request says.
+    pub gives: Vec<Format>,
+    /// The types of what it needs, in words such as "order id": another expert's output, or something that the request says.
     #[serde(default)]
     pub requires: Vec<String>,
-    /// The types of what its output holds, in words such as "movie id".
+    /// The types of what its output holds, in words such as "order id".
     #[serde(default)]
     pub provides: Vec<String>,
     /// What running it changes.
@@ -90,7 +91,7 @@ impl ExpertProfile {
             parameters: None,
             accepts: text_only(),
             takes: Vec::new(),
-            gives: None,
+            gives: Vec::new(),
             requires: Vec::new(),
             provides: Vec::new(),
             effects: Effects::None,
@@ -99,6 +100,12 @@ impl ExpertProfile {
             max_concurrent: None,
             trials: 0,
         }
+    }
+
+    /// Whether running it is more than to compute: it changes something, or a person has to agree first. Such an expert does
+    /// only what a request asks for; nothing that goes wrong, and nothing that is missing, brings it in.
+    pub fn is_consequential(&self) -> bool {
+        self.effects == Effects::External || self.requires_approval
     }
 
     /// Adds requests that it should get.
@@ -135,6 +142,8 @@ pub struct ExpertCall {
     pub task: String,
     /// Outputs of earlier subtasks that this one uses.
     pub inputs: Vec<Input>,
+    /// What its output is wanted as, by those who use it: one of the formats that it gives, where its profile says any.
+    pub output: Option<OutputType>,
     /// What the request tells besides its subtasks, such as "My name is Ann"; empty where it tells nothing. Data.
     pub background: String,
     /// The conversation before the request, oldest first.
@@ -152,6 +161,7 @@ impl ExpertCall {
             id: 1,
             task: task.into(),
             inputs: Vec::new(),
+            output: None,
             background: String::new(),
             history: Vec::new(),
             deadline: None,

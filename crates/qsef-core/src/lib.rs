@@ -12,11 +12,12 @@ mod message;
 mod model;
 mod payload;
 mod plan;
+pub mod schema;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 mod typed;
 
-pub use budget::{Budget, Cost};
+pub use budget::{Budget, Cost, Price};
 pub use embedder::{AnyEmbedder, Embedder};
 pub use error::{Error, Result};
 pub use event::{Event, EventSink};
@@ -27,6 +28,6 @@ pub use model::{
     AnyModel, Delta, DeltaStream, FinishReason, Generation, LanguageModel, ModelInfo, OutputFormat, Request,
     TokenLogprob, Usage,
 };
-pub use payload::{Format, Modality, Payload};
+pub use payload::{Format, Modality, OutputType, Payload};
 pub use plan::{Plan, Status, Subtask, SubtaskId};
 pub use typed::GenerateTyped;

@@ -3,7 +3,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use futures::{StreamExt, stream::BoxStream};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Message, Modality, Result};
+use crate::{Error, Message, Modality, Price, Result};
 
 /// What a model is and can do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,8 +16,8 @@ pub struct ModelInfo {
     pub params_b: Option<f64>,
     /// What messages may contain.
     pub accepts: Vec<Modality>,
-    /// Price per 10⁶ tokens in US dollars; 0 for a local model.
-    pub usd_per_mtok: f64,
+    /// What its tokens cost; nothing for a local model.
+    pub price: Price,
 }
 
 /// What the output must look like.
@@ -170,6 +170,27 @@ pub struct Generation {
     pub logprobs: Vec<TokenLogprob>,
 }
 
+impl Generation {
+    /// Reads the answer of a model to its end.
+    ///
+    /// # Errors
+    /// Those in the stream, and [`Error::Model`] for one that ends without [`Delta::End`].
+    pub async fn collect(model: &str, mut deltas: DeltaStream) -> Result<Self> {
+        let (mut text, mut logprobs) = (String::new(), Vec::new());
+        while let Some(delta) = deltas.next().await {
+            match delta? {
+                Delta::Text { text: more, logprobs: of_more } => {
+                    text.push_str(&more);
+                    logprobs.extend(of_more);
+                }
+                Delta::Reading { .. } => {}
+                Delta::End { usage, finish } => return Ok(Self { text, usage, finish, logprobs }),
+            }
+        }
+        Err(Error::Model { model: model.to_owned(), message: "the answer broke off before its end".into() })
+    }
+}
+
 /// A language model. Implement this in a backend; hold an [`AnyModel`] in an application.
 pub trait LanguageModel: Send + Sync + 'static {
     /// What the model is.
@@ -225,19 +246,8 @@ impl AnyModel {
     /// # Errors
     /// As [`LanguageModel::stream`], and [`Error::Model`] for a stream that ends without [`Delta::End`].
     pub async fn generate(&self, request: Request) -> Result<Generation> {
-        let mut stream = self.stream(request).await?;
-        let (mut text, mut logprobs) = (String::new(), Vec::new());
-        while let Some(delta) = stream.next().await {
-            match delta? {
-                Delta::Text { text: more, logprobs: of_more } => {
-                    text.push_str(&more);
-                    logprobs.extend(of_more);
-                }
-                Delta::Reading { .. } => {}
-                Delta::End { usage, finish } => return Ok(Generation { text, usage, finish, logprobs }),
-            }
-        }
-        Err(Error::Model { model: self.info().name.clone(), message: "the answer broke off before its end".into() })
+        let deltas = self.stream(request).await?;
+        Generation::collect(&self.info().name, deltas).await
     }
 }
 

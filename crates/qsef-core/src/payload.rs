@@ -44,6 +44,59 @@ pub enum Format {
     MarkdownTable,
     /// Source code as it stands in prose, in a Markdown fence that may name its language; the value is a string.
     Fenced,
+    /// An image; its payload has that modality.
+    Image,
+    /// Sound; its payload has that modality.
+    Audio,
+}
+
+impl Format {
+    /// Which signal carries it.
+    pub fn modality(&self) -> Modality {
+        match self {
+            Self::Image => Modality::Image,
+            Self::Audio => Modality::Audio,
+            _ => Modality::Text,
+        }
+    }
+}
+
+impl std::fmt::Display for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Number => "number",
+            Self::Json => "JSON",
+            Self::Code(language) if !language.is_empty() => return write!(f, "{language} code"),
+            Self::Code(_) => "code",
+            Self::List => "list",
+            Self::Boolean => "boolean",
+            Self::Date => "date",
+            Self::Table => "table",
+            Self::Yaml => "YAML",
+            Self::Csv => "CSV",
+            Self::MarkdownTable => "Markdown table",
+            Self::Fenced => "fenced code",
+            Self::Image => "image",
+            Self::Audio => "audio",
+        })
+    }
+}
+
+/// The type of an output: what whoever makes it is to make, and what whoever uses it can rely on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutputType {
+    /// How it is written.
+    pub format: Format,
+    /// JSON Schema of it, for [`Format::Json`] where its users ask for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Value>,
+}
+
+impl std::fmt::Display for OutputType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", self.format, if self.schema.is_some() { " by a schema" } else { "" })
+    }
 }
 
 /// A typed value that one expert hands to the next.

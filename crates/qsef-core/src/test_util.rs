@@ -1,11 +1,15 @@
-//! A scripted model and an embedder without one, for tests that need determinism, faults or speed.
+//! A scripted model and an embedder without one, for tests that need determinism, faults or speed; the suite that every backend
+//! passes.
+
+pub mod conformance;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{StreamExt, stream};
 
 use crate::{
-    Delta, DeltaStream, Embedder, Error, FinishReason, LanguageModel, Modality, ModelInfo, Request, Result, Usage,
+    Delta, DeltaStream, Embedder, Error, FinishReason, LanguageModel, Modality, ModelInfo, Price, Request, Result,
+    Usage,
 };
 
 type Script = dyn Fn(&Request) -> Result<String> + Send + Sync;
@@ -27,7 +31,7 @@ impl ScriptedModel {
             context_tokens: 4096,
             params_b: None,
             accepts: vec![Modality::Text],
-            usd_per_mtok: 0.0,
+            price: Price::default(),
         };
         Self { info, script: Arc::new(script), seen: Some(Arc::default()) }
     }

@@ -76,10 +76,13 @@ pub fn quoted(text: &str) -> Vec<&str> {
 }
 
 /// Splits at the first quoted part: before, inside, after. A quote opens after a boundary and closes before one, so
-/// that apostrophes do neither.
+/// that apostrophes do neither. Fenced and tagged blocks and lines after `>` are quoted, too.
 fn next_quoted(text: &str) -> Option<(&str, &str, &str)> {
-    let mut previous = ' ';
+    let mut previous = '\n';
     for (at, open) in text.char_indices() {
+        if let Some((inside, after)) = text.get(at..).and_then(|rest| block(rest, previous == '\n')) {
+            return Some((text.get(..at)?, inside, after));
+        }
         let close = match open {
             '\'' | '"' | '`' => open,
             '‘' => '’',
@@ -106,6 +109,33 @@ fn next_quoted(text: &str) -> Option<(&str, &str, &str)> {
         }
     }
     None
+}
+
+/// What is inside of a block of material that a text begins with, and what comes after it: three or more backticks or quotation
+/// marks up to as many, in which fewer close nothing; a tag up to the last end of one of its name; lines that begin with `>`.
+fn block(text: &str, begins_line: bool) -> Option<(&str, &str)> {
+    let open = text.chars().next()?;
+    if open == '>' && begins_line {
+        let end = text.split_inclusive('\n').take_while(|line| line.starts_with('>')).map(str::len).sum();
+        return text.split_at_checked(end);
+    }
+    let (rest, close) = if open == '<' {
+        let (tag, rest) = text.get(1..)?.split_once('>')?;
+        let name = tag.split(|c: char| !c.is_ascii_alphanumeric()).next().filter(|name| !name.is_empty())?;
+        (rest, format!("</{name}>"))
+    } else {
+        let marks = text.len() - text.trim_start_matches(open).len();
+        if !matches!(open, '`' | '"') || marks < 3 {
+            return None;
+        }
+        (text.get(marks..)?, open.to_string().repeat(marks))
+    };
+    let end = if open == '<' { rest.rfind(&close) } else { rest.find(&close) };
+    match end {
+        Some(end) => Some((rest.get(..end)?, rest.get(end + close.len()..)?)),
+        // A fence that is not closed ends with the text.
+        None => (open == '`').then_some((rest, "")),
+    }
 }
 
 /// The action of a task and its object: the words outside quotes before its details, at least two and at most six.
@@ -180,6 +210,21 @@ mod tests {
         assert_eq!(unquote("fix 'a.rs' now").split_whitespace().collect::<Vec<_>>(), ["fix", "now"]);
         assert_eq!(quoted("翻譯「你好」並朗讀"), ["你好"]);
         assert_eq!(quoted("an open ' quote"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn blocks_of_material_are_quoted() {
+        let inside = |text: &str| quoted(text).iter().map(|q| q.trim().to_owned()).collect::<Vec<_>>();
+        assert_eq!(inside("sort\n```\nb\n```\nnow"), ["b"]);
+        assert_eq!(inside("sort\n````\n```\nb\n```\n````\nnow"), ["```\nb\n```"]);
+        assert_eq!(inside("sort ```b. and a"), ["b. and a"]);
+        assert_eq!(inside("sort \"\"\"b \"c\" a\"\"\" now"), ["b \"c\" a"]);
+        assert_eq!(inside("sort <doc id=\"1\">b</doc> c </doc> now"), ["b</doc> c"]);
+        assert_eq!(inside("sort\n> b\n> a\nnow"), ["> b\n> a"]);
+        assert_eq!(unquote("sort\n> b\nnow"), "sort\n now");
+        for none in ["a Vec<T> in Rust", "if a > b", "x < y > z", ">"] {
+            assert_eq!(inside(none).concat().replace('>', ""), "", "{none}");
+        }
     }
 
     #[test]

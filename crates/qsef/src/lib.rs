@@ -15,6 +15,8 @@
 
 #[cfg(feature = "candle")]
 mod local;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 
 #[cfg(feature = "candle")]
 pub use local::{DEFAULT_EMBEDDER, DEFAULT_MODEL, Models, home, open_agent, open_ledger};
@@ -29,6 +31,8 @@ pub use qsef_candle::{decoder::CandleModel, embedder::CandleEmbedder, models};
 pub use qsef_core::*;
 #[cfg(feature = "eval")]
 pub use qsef_eval as eval;
+#[cfg(feature = "openai")]
+pub use qsef_openai as openai;
 pub use qsef_score as score;
 
 /// What most programs need: `use qsef::prelude::*;`.

@@ -18,13 +18,19 @@ use qsef_candle::{
     embedder::CandleEmbedder,
     models::{ModelFiles, ModelSpec, ProgressEvent, Status, Store},
 };
-use qsef_core::{AnyEmbedder, AnyModel, DeltaStream, Error, LanguageModel, Modality, ModelInfo, Request, Result};
+use qsef_core::{
+    AnyEmbedder, AnyModel, DeltaStream, Error, LanguageModel, Modality, ModelInfo, Price, Request, Result,
+};
 
 /// The planner and general expert where none is named.
 pub const DEFAULT_MODEL: &str = "qwen2.5-coder-1.5b";
 
 /// The embedder where none is named.
 pub const DEFAULT_EMBEDDER: &str = "all-minilm-l6-v2";
+
+/// What the names of models behind endpoints begin with.
+#[cfg(feature = "openai")]
+const OPENAI: &str = "openai:";
 
 /// The directory of models and saved state: `$QSEF_HOME`, or the platform's data directory.
 ///
@@ -48,6 +54,9 @@ struct Inner {
     loaded: Mutex<HashMap<String, Arc<OnceLock<CandleModel>>>>,
     /// One load at a time: two would only share the disk and the cores.
     loading: Mutex<()>,
+    /// The connections of all models behind endpoints.
+    #[cfg(feature = "openai")]
+    client: OnceLock<qsef_openai::Client>,
 }
 
 /// Opens models by name. Each is loaded once and shared by all who use it. Cheap to clone.
@@ -74,6 +83,8 @@ impl Models {
             progress: Box::new(progress),
             loaded: Mutex::default(),
             loading: Mutex::default(),
+            #[cfg(feature = "openai")]
+            client: OnceLock::new(),
         }))
     }
 
@@ -105,11 +116,30 @@ impl Models {
         self.blocking(move |models, cancel| models.load(&name, cancel)).await
     }
 
-    /// The sentence embedder of this name. Dropping the future ends a download soon.
+    /// The client of the endpoints that `openai.toml` in the home directory or the environment names, opened when it is first
+    /// needed.
     ///
     /// # Errors
-    /// As [`Store::ensure`] and [`CandleEmbedder::load`].
+    /// As [`qsef_openai::Settings::load`] and [`qsef_openai::Client::new`].
+    #[cfg(feature = "openai")]
+    pub fn client(&self) -> Result<qsef_openai::Client> {
+        if let Some(client) = self.0.client.get() {
+            return Ok(client.clone());
+        }
+        let settings = qsef_openai::Settings::load(&self.0.store.root().join("openai.toml"))?;
+        let client = qsef_openai::Client::new(settings)?;
+        Ok(self.0.client.get_or_init(|| client).clone())
+    }
+
+    /// The sentence embedder of this name; `openai:NAME` is one behind an endpoint. Dropping the future ends a download soon.
+    ///
+    /// # Errors
+    /// As [`Store::ensure`] and [`CandleEmbedder::load`]; as [`Models::client`], and the endpoint's own.
     pub async fn embedder(&self, name: &str) -> Result<AnyEmbedder> {
+        #[cfg(feature = "openai")]
+        if let Some(name) = name.strip_prefix(OPENAI) {
+            return Ok(AnyEmbedder::new(qsef_openai::OpenAiEmbedder::open(self.client()?, name).await?));
+        }
         let name = name.to_owned();
         self.blocking(move |models, cancel| {
             Ok(AnyEmbedder::new(CandleEmbedder::load(&name, &models.files(&name, cancel)?.dir)?))
@@ -143,12 +173,16 @@ impl Models {
         Ok(cell.get_or_init(|| model).clone())
     }
 
-    /// A language model of this name, loaded when it is first called.
+    /// A language model of this name, loaded when it is first called; `openai:NAME` is one behind an endpoint.
     ///
     /// # Errors
     /// [`Error::Input`] for a name that is neither known nor a GGUF file, and [`Error::ModelFile`] for a file that is no
-    /// model.
+    /// model; as [`Models::client`].
     pub fn model(&self, name: &str) -> Result<AnyModel> {
+        #[cfg(feature = "openai")]
+        if let Some(name) = name.strip_prefix(OPENAI) {
+            return Ok(AnyModel::new(qsef_openai::OpenAiModel::new(self.client()?, name)));
+        }
         let info = if is_file(name) {
             if !Path::new(name).is_file() {
                 return Err(Error::Input(format!("there is no file {name}")));
@@ -164,7 +198,7 @@ impl Models {
                 context_tokens,
                 params_b: Some(spec.params_b),
                 accepts: vec![Modality::Text],
-                usd_per_mtok: 0.0,
+                price: Price::default(),
             }
         };
         Ok(AnyModel::new(Lazy { models: self.clone(), info }))

@@ -22,6 +22,21 @@ pub enum Fault {
         /// The kind.
         needs: String,
     },
+    /// A subtask's expert can take nothing of what the expert of another, whose output it uses, can give.
+    Unreadable {
+        /// The subtask.
+        id: SubtaskId,
+        /// Its expert.
+        expert: String,
+        /// What that takes, in words.
+        takes: String,
+        /// The subtask whose output it uses.
+        from: SubtaskId,
+        /// The expert of that.
+        giver: String,
+        /// What that gives, in words.
+        gives: String,
+    },
     /// Subtasks that wait for each other, or for one that does not exist.
     Cycle {
         /// The subtasks, in the order of their numbers.
@@ -40,6 +55,11 @@ impl std::fmt::Display for Fault {
             Self::Unmet { id, task, expert, needs } => write!(
                 f,
                 "subtask {id} (\"{task}\") goes to `{expert}`, which needs a {needs}, and nothing before it gives one"
+            ),
+            Self::Unreadable { id, expert, takes, from, giver, gives } => write!(
+                f,
+                "subtask {id} goes to `{expert}`, which takes {takes}, and uses subtask {from} of `{giver}`, which gives \
+                 {gives}: nothing makes one of the other"
             ),
             Self::Cycle { ids } => {
                 let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
@@ -102,8 +122,7 @@ mod tests {
     fn faults(experts: &[(&str, &[usize])], added: &[usize]) -> Vec<String> {
         let graph = TypeGraph::new(&library());
         let subtask = |(id, (_, uses)): (usize, &(&str, &[usize]))| {
-            let uses: BTreeSet<usize> = uses.iter().copied().collect();
-            Subtask { id, task: format!("task {id}"), after: uses.clone(), uses }
+            Subtask::new(id, format!("task {id}"), uses.iter().copied(), uses.iter().copied())
         };
         let plan = Plan { subtasks: (1..).zip(experts).map(subtask).collect() };
         let assignment = |(id, (expert, _)): (usize, &(&str, &[usize]))| Assignment {

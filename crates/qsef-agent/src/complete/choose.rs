@@ -2,7 +2,7 @@
 
 use qsef_core::{AnyModel, ExpertProfile, Message, Request, Result, Usage};
 
-use crate::prompts;
+use crate::{chat::generate, prompts};
 
 /// The most characters of a description that are shown.
 const SHOWN: usize = 200;
@@ -32,7 +32,7 @@ pub(super) async fn choose(
         "required": ["service"], "additionalProperties": false
     });
     let call = Request::new(messages).json_schema(schema).max_tokens(16).prefix_messages(prefix.len());
-    let generation = model.generate(call).await?;
+    let generation = generate(model, call).await?;
     let answer = serde_json::from_str::<serde_json::Value>(&generation.text).ok();
     let letter = answer.as_ref().and_then(|a| a.get("service")?.as_str());
     Ok((letter.and_then(|l| letters.iter().position(|o| o == l)), generation.usage))

@@ -61,8 +61,8 @@ impl Draft {
                     let assignment = assignment.ok_or_else(|| Error::Internal("a subtask has no expert".into()))?;
                     let id = plan.subtasks.len() + 1;
                     let new = |ids: &BTreeSet<SubtaskId>| ids.iter().filter_map(|i| numbers.get(i).copied()).collect();
-                    let (after, uses) = (new(after), new(uses));
-                    plan.subtasks.push(Subtask { id, task: old.task, after, uses });
+                    let (after, uses): (BTreeSet<_>, BTreeSet<_>) = (new(after), new(uses));
+                    plan.subtasks.push(Subtask::new(id, old.task, after, uses));
                     assignments.push(Assignment { id, ..assignment });
                     numbers.insert(old.id, id);
                 }
@@ -82,7 +82,7 @@ impl Draft {
                     uses_now.extend(uses_old);
                 }
                 assignments.push(registry.give(id, &node.expert, node.scored)?);
-                plan.subtasks.push(Subtask { id, task: node.task, after: after_now, uses: uses_now });
+                plan.subtasks.push(Subtask::new(id, node.task, after_now, uses_now));
                 if id < last {
                     added.insert(id);
                 }

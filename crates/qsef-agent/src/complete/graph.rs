@@ -9,7 +9,7 @@ use super::types::{Kind, Reading, read};
 /// The share of a kind's words from which another one is taken to be the same.
 const SAME: f64 = 0.6;
 
-/// The share from which it may at least lead there: a "TV show" leads to a "TV episode".
+/// The share from which it may at least lead there: a "bank account" leads to a "bank statement".
 const NEAR: f64 = 0.3;
 
 /// How surely one expert's output is what another needs, surest first.

@@ -12,6 +12,7 @@ mod choose;
 mod draft;
 mod graph;
 mod history;
+mod outputs;
 mod path;
 mod types;
 mod unfold;
@@ -23,6 +24,7 @@ pub use check::{Fault, check};
 use draft::Draft;
 pub use graph::{Link, TypeGraph};
 pub use history::{Past, Transitions};
+pub(crate) use outputs::type_outputs;
 pub use path::Prices;
 use qsef_core::{AnyModel, Result, Subtask, SubtaskId};
 pub use types::Kind;
@@ -101,7 +103,7 @@ impl Completer {
         if !self.enabled || groups.is_empty() {
             return Ok((planned, assignments));
         }
-        let mut draft = Draft::new(&planned.plan, assignments);
+        let mut draft = Draft::new(&planned.plan, assignments.clone());
         for group in groups {
             let members: Vec<&Subtask> = planned.plan.subtasks.iter().filter(|s| group.contains(&s.id)).collect();
             let whole = members.len() == planned.plan.subtasks.len();
@@ -109,6 +111,15 @@ impl Completer {
             let text = if whole { request.trim().to_owned() } else { tasks.join(", then ") };
             let (nodes, usage) = self.chain(&text, tasks.last().copied().unwrap_or_default(), registry).await?;
             planned.usage += usage;
+            // What changes the world is done where the request asks for it, and never for the sake of something else.
+            let asked = |id: &str| assignments.iter().any(|a| a.expert == id);
+            let acts = |id: &str| registry.get(id).is_some_and(|e| e.profile().is_consequential());
+            if let Some(node) = nodes.iter().find(|n| acts(&n.expert) && !asked(&n.expert)) {
+                planned
+                    .repairs
+                    .push(format!("not completed: it would take `{}`, which changes something", node.expert));
+                continue;
+            }
             let added = nodes.split_last().map_or(&[][..], |(_, added)| added);
             if !added.is_empty() {
                 let added: Vec<&str> = added.iter().map(|n| n.task.as_str()).collect();

@@ -21,7 +21,7 @@ impl Expert for Shelf {
     }
 }
 
-async fn registry(profiles: Vec<ExpertProfile>) -> Registry {
+pub(super) async fn registry(profiles: Vec<ExpertProfile>) -> Registry {
     let experts = profiles.into_iter().map(|p| AnyExpert::new(Shelf(p))).collect();
     Registry::new(AnyEmbedder::new(LetterEmbedder), experts, None).await.unwrap()
 }

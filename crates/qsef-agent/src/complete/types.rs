@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::words::{of_identifier, singular, singulars, tokens};
 
-/// A kind of thing, by its words in singular and lower case: "TV episode" is `["tv", "episode"]`.
+/// A kind of thing, by its words in singular and lower case: "log file" is `["log", "file"]`.
 pub type Kind = Vec<String>;
 
 /// Words that end a noun phrase.
@@ -136,7 +136,7 @@ pub(super) fn read(profile: &ExpertProfile) -> Reading {
     Reading { requires, gives, finds, fetches, anything, details, by_id }
 }
 
-/// A kind as people write it: "movie id" is a movie.
+/// A kind as people write it: "order id" is an order.
 fn as_kind(text: &str) -> Kind {
     let words = text.split_whitespace().filter(|w| !["id", "ids"].contains(&w.to_lowercase().as_str()));
     let words = words.flat_map(of_identifier).map(|w| singular(&w));

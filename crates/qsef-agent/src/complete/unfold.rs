@@ -1,11 +1,11 @@
-//! From a request that asks for one thing to the look-ups behind it: "who directed the best film?" needs the best film
+//! From a request that asks for one thing to the look-ups behind it: "who brings my last order?" needs that order
 //! first. The model writes the look-ups, constrained to the kinds of thing that the experts know; it chooses no expert.
 
 use qsef_core::{AnyModel, Message, Request, Result, Usage};
 use serde::Deserialize;
 
 use super::{graph::TypeGraph, types::Kind};
-use crate::prompts;
+use crate::{chat::generate, prompts};
 
 /// The most look-ups behind one request.
 const MOST: usize = 5;
@@ -44,7 +44,7 @@ pub(super) async fn unfold(model: &AnyModel, graph: &TypeGraph, request: &str) -
     let mut messages = prefix.to_vec();
     messages.push(Message::user(format!("Kinds: {}\nRequest: {request}", kinds.join(", "))));
     let call = Request::new(messages).json_schema(schema(&kinds)).max_tokens(160).prefix_messages(prefix.len());
-    let generation = model.generate(call).await?;
+    let generation = generate(model, call).await?;
     tracing::debug!(lookups = generation.text, "the model's look-ups");
     Ok((read(&generation.text, graph, request), generation.usage))
 }
@@ -56,8 +56,13 @@ fn read(text: &str, graph: &TypeGraph, request: &str) -> Vec<LookUp> {
     for Written { what, kind } in written.into_iter().take(MOST) {
         let repeated = found.iter().any(|f| f.what.eq_ignore_ascii_case(what.trim()));
         if what.chars().any(char::is_alphanumeric) && !repeated {
-            let kind = (kind != "value").then(|| kind.split(' ').map(str::to_owned).collect());
+            let kind: Option<Kind> = (kind != "value").then(|| kind.split(' ').map(str::to_owned).collect());
+            let ends = kind.is_none();
             found.push(look_up(what.trim(), kind, graph));
+            // No expert goes on from a value.
+            if ends {
+                break;
+            }
         }
     }
     if found.is_empty() { vec![look_up(request, None, graph)] } else { found }

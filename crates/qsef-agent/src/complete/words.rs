@@ -2,37 +2,11 @@
 
 use std::collections::BTreeSet;
 
-/// Plurals that no rule gives.
-const IRREGULAR: &[(&str, &str)] =
-    &[("people", "person"), ("children", "child"), ("men", "man"), ("women", "woman"), ("feet", "foot")];
-
-/// Words that end like plurals and are none.
-const UNCOUNTED: &[&str] = &["series", "news", "species", "analysis", "status", "bus", "gas", "canvas", "lens"];
-
-/// A word in lower case and singular, as far as its ending tells.
+/// A word in lower case and singular.
 pub(super) fn singular(word: &str) -> String {
     let lower = word.to_lowercase();
-    let lower = lower.trim_end_matches("'s").trim_end_matches("’s").trim_end_matches('\'');
-    if let Some((_, one)) = IRREGULAR.iter().find(|(many, _)| *many == lower) {
-        return (*one).to_owned();
-    }
-    if UNCOUNTED.contains(&lower) {
-        return lower.to_owned();
-    }
-    let cut = |end: &str, with: &str| lower.strip_suffix(end).map(|root| format!("{root}{with}"));
-    // "movies" and "cookies" keep their "ie"; "companies" and "countries" do not.
-    let ie = ["movie", "cookie", "calorie", "selfie", "genie", "tie", "pie"];
-    if let Some(root) = lower.strip_suffix('s').filter(|root| ie.contains(root)) {
-        return root.to_owned();
-    }
-    if lower.len() > 4 && lower.ends_with("ies") {
-        return cut("ies", "y").unwrap_or_default();
-    }
-    if ["sses", "xes", "ches", "shes"].iter().any(|end| lower.ends_with(end)) {
-        return cut("es", "").unwrap_or_default();
-    }
-    let plural = lower.len() > 3 && lower.ends_with('s') && !["ss", "us", "is"].iter().any(|e| lower.ends_with(e));
-    if plural { cut("s", "").unwrap_or_default() } else { lower.to_owned() }
+    let bare = lower.trim_end_matches("'s").trim_end_matches("’s").trim_end_matches('\'');
+    pluralizer::pluralize(bare, 1, false)
 }
 
 /// The words of an identifier such as `GetUserName`, `get_user_name` or `userID`, in lower case as they are spelt.
@@ -76,8 +50,9 @@ mod tests {
 
     #[test]
     fn words_are_brought_into_one_form() {
-        let many = ["people", "movies", "companies", "boxes", "songs", "series", "status", "artist's", "TV"];
-        let one = ["person", "movie", "company", "box", "song", "series", "status", "artist", "tv"];
+        let many =
+            ["people", "cookies", "companies", "boxes", "roads", "series", "status", "driver's", "URL", "addresses"];
+        let one = ["person", "cookie", "company", "box", "road", "series", "status", "driver", "url", "address"];
         assert_eq!(many.map(singular), one);
     }
 

@@ -41,12 +41,54 @@ fn errors_name_line_and_field() {
         (&format!("{count}prompt = \"code\""), vec!["(prompt)"]),
         (&format!("{count}timeout_s = 0"), vec!["a.toml:8", "(timeout_s)", "above 0"]),
         (&format!("{count}max_concurrent = 0"), vec!["a.toml:8", "max_concurrent"]),
+        (&format!("{count}takes = [\n  \"text\",\n  \"jsn\",\n]"), vec!["a.toml:10", "(takes)", "markdown_table"]),
+        (&format!("{count}gives = [\"json\"]"), vec!["a.toml:8", "(gives)", "number", "not JSON"]),
+        (&format!("{count}requires = [\"\"]"), vec!["a.toml:8", "(requires)", "order id"]),
+        (&format!("{count}provides = \"text\""), vec!["a.toml:8", "(provides)"]),
+        (&format!("{count}provides = [\"42\"]"), vec!["a.toml:8", "(provides)", "order id"]),
+        (&format!("{count}parameters = {{ type = \"list\" }}"), vec!["a.toml:8", "(parameters)", "object"]),
+        (&format!("{count}[experts.parameters]\nproperties = {{}}"), vec!["a.toml:8", "(parameters)", "object"]),
     ] {
         let message = error(text);
         for part in parts {
             assert!(message.contains(part), "{part} in {message}");
         }
     }
+}
+
+#[test]
+fn experts_say_what_they_take_and_give() {
+    let text = format!(
+        r#"{HEAD}
+        [[experts]]
+        id = "orders"
+        kind = "model"
+        model = "m"
+        prompt = "general"
+        description = "Tells where the orders of a customer are."
+        takes = ["json", {{ code = "sql" }}]
+        gives = ["json"]
+        requires = ["customer id"]
+        provides = ["order id", "date"]
+        parameters = {{ type = "object", properties = {{ customer_id = {{ type = "integer" }} }} }}
+
+        [[experts]]
+        id = "count"
+        kind = "count"
+        description = "Counts."
+        "#
+    );
+    let experts = build(&AgentConfig::parse(&text, Path::new("a.toml")).unwrap(), &models).unwrap();
+    let [orders, count] = experts.as_slice() else { panic!("{} experts", experts.len()) };
+    let orders = orders.profile();
+    assert_eq!(orders.takes, [Format::Json, Format::Code("sql".into())]);
+    assert_eq!((&orders.gives, &count.profile().gives), (&vec![Format::Json], &vec![Format::Number]));
+    assert_eq!(
+        (orders.requires.len(), orders.provides.as_slice()),
+        (1, ["order id", "date"].map(String::from).as_slice())
+    );
+    let parameters = serde_json::json!({"type": "object", "properties": {"customer_id": {"type": "integer"}}});
+    assert_eq!(orders.parameters, Some(parameters));
 }
 
 #[test]

@@ -3,6 +3,7 @@ use qsef_core::{
     AnyModel, Cost, Delta, Error, Event, Expert, ExpertCall, ExpertProfile, FinishReason, Format, Message, Outcome,
     Payload, Request, Result,
 };
+use serde_json::{Value, json};
 
 use crate::prompts::{self, data};
 
@@ -11,11 +12,21 @@ use crate::prompts::{self, data};
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Produces {
-    /// The text as it is.
+    /// The text as it is; JSON where that is what the call wants.
     #[default]
     Text,
     /// The first fenced block is the payload, as code; the explanation reaches the caller through the events.
     Code,
+}
+
+impl Produces {
+    /// The formats of its payloads, the one that it has by itself first.
+    pub fn formats(self) -> Vec<Format> {
+        match self {
+            Self::Text => vec![Format::Text, Format::Json],
+            Self::Code => vec![Format::Code(String::new()), Format::Text],
+        }
+    }
 }
 
 /// An expert that is a language model with a system prompt.
@@ -48,17 +59,35 @@ impl ModelExpert {
             user.push_str(&format!("Result of \"{}\":\n{}", input.task, data(&input.payload.to_text())));
         }
         user.push_str(&call.task);
+        let wanted = self.json(call);
+        if wanted.is_some() {
+            user.push_str("\n\nAnswer with JSON.");
+        }
         let system = format!("{}\n\n{}", self.system_prompt.trim(), prompts::DATA.trim());
         let mut messages = vec![Message::system(system)];
         messages.extend(recent(&call.history).iter().cloned());
         messages.push(Message::user(user));
-        Request::new(messages).prefix_messages(1)
+        let request = Request::new(messages).prefix_messages(1);
+        match wanted {
+            Some(schema) => request.json_schema(schema),
+            None => request,
+        }
     }
 
-    fn payload(&self, text: &str) -> Payload {
+    /// The schema of the JSON that a call wants, where it wants JSON.
+    fn json(&self, call: &ExpertCall) -> Option<Value> {
+        let wanted = call.output.as_ref().filter(|o| self.output == Produces::Text && o.format == Format::Json)?;
+        Some(wanted.schema.clone().unwrap_or_else(|| json!({"type": ["object", "array"]})))
+    }
+
+    fn payload(&self, text: &str, is_json: bool) -> Payload {
         match (self.output, fenced(text)) {
             (Produces::Code, Some((language, code))) => Payload::string(code, Format::Code(language)),
-            _ => Payload::text(text.trim()),
+            // What is no JSON, such as one that is cut, is handed over as the text that it is.
+            _ => is_json
+                .then(|| serde_json::from_str(text).ok())
+                .flatten()
+                .map_or(Payload::text(text.trim()), Payload::json),
         }
     }
 }
@@ -84,13 +113,17 @@ impl Expert for ModelExpert {
         if call.task.trim().is_empty() {
             return Err(fail("the task is empty"));
         }
+        let is_json = self.json(&call).is_some();
         let mut stream = self.model.stream(self.request(&call)).await?;
         let (mut answer, mut warned) = (String::new(), false);
         while let Some(delta) = stream.next().await {
             match delta? {
                 Delta::Text { text, .. } => {
                     answer.push_str(&text);
-                    call.events.send(Event::Text { id: call.id, text });
+                    // JSON is for the next expert.
+                    if !is_json {
+                        call.events.send(Event::Text { id: call.id, text });
+                    }
                 }
                 Delta::Reading { done, total } => {
                     if total > LONG_INPUT && !std::mem::replace(&mut warned, true) {
@@ -116,13 +149,11 @@ impl Expert for ModelExpert {
                         let message = format!("{}: the answer of `{}` {cut}", call.id, self.profile.id);
                         call.events.send(Event::Warning { message });
                     }
-                    let price = if self.profile.usd_per_mtok > 0.0 {
-                        self.profile.usd_per_mtok
-                    } else {
-                        self.model.info().usd_per_mtok
-                    };
+                    // A profile that tells a price of its own means it.
+                    let (own, price) = (self.profile.usd_per_mtok, self.model.info().price);
+                    let price = if own > 0.0 && own != price.typical() { own.into() } else { price };
                     return Ok(Outcome {
-                        payload: self.payload(&answer),
+                        payload: self.payload(&answer, is_json),
                         cost: Cost::of(usage, price),
                         model: Some(self.model.info().name.clone()),
                     });
@@ -148,7 +179,7 @@ fn fenced(text: &str) -> Option<(String, String)> {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use qsef_core::{EventSink, test_util::ScriptedModel};
+    use qsef_core::{EventSink, OutputFormat, OutputType, test_util::ScriptedModel};
 
     use super::super::source::with_input;
     use super::*;
@@ -184,6 +215,22 @@ mod tests {
         assert_eq!(expert.run(ExpertCall::new("x")).await.unwrap().payload, Payload::text("```\n```"));
         assert!(expert.run(ExpertCall::new("x")).await.is_err());
         assert!(expert.run(ExpertCall::new("")).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn json_is_written_where_it_is_wanted() {
+        let model = ScriptedModel::answers(["{\"km\":3}", "{\"km\":", "3 km"]);
+        let expert = ModelExpert { output: Produces::Text, ..expert(&model) };
+        let schema = json!({"type": "object", "properties": {"km": {"type": "number"}}});
+        let mut call = ExpertCall::new("How far is it?");
+        let wanted = |format| Some(OutputType { format, schema: Some(schema.clone()) });
+        call.output = wanted(Format::Json);
+        assert_eq!(expert.run(call.clone()).await.unwrap().payload, Payload::json(json!({"km": 3})));
+        assert_eq!(model.requests()[0].format, OutputFormat::JsonSchema(schema.clone()));
+        assert_eq!(expert.run(call.clone()).await.unwrap().payload, Payload::text("{\"km\":"));
+        call.output = wanted(Format::Text);
+        assert_eq!(expert.run(call).await.unwrap().payload, Payload::text("3 km"));
+        assert_eq!(model.requests()[2].format, OutputFormat::Text);
     }
 
     #[test]

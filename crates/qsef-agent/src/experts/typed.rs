@@ -93,7 +93,7 @@ impl<Args: JsonSchema + DeserializeOwned + Send + 'static> Expert for TypedExper
             Value::String(text) => Payload::text(text),
             other => Payload::json(other),
         };
-        let cost = Cost::of(usage, self.model.info().usd_per_mtok);
+        let cost = Cost::of(usage, self.model.info().price);
         Ok(Outcome { payload, cost, model: Some(self.model.info().name.clone()) })
     }
 }

@@ -21,6 +21,10 @@ impl TranslateLayer {
     pub fn new(translator: Translator) -> Self {
         Self(Arc::new(translator))
     }
+
+    pub(crate) fn translator(&self) -> &Translator {
+        &self.0
+    }
 }
 
 impl Layer<ExpertService> for TranslateLayer {

@@ -7,7 +7,7 @@ use qsef_score::text::{terms, words};
 
 use super::{
     Step,
-    clauses::{Clause, is_detail_of, is_name, is_order, is_statement, is_time},
+    clauses::{Clause, is_detail_of, is_name, is_order, is_statement, is_time, own_words},
 };
 
 /// The least share of a step's telling words that the request must have.
@@ -33,6 +33,12 @@ pub(super) fn telling(text: &str) -> BTreeSet<String> {
     terms(text).into_iter().filter(|t| !FILLERS.contains(&t.as_str())).chain(numbers).collect()
 }
 
+/// The first word of a text that tells something.
+fn first_telling(text: &str) -> BTreeSet<String> {
+    let ends = words(text).into_iter().map(|word| word.as_ptr() as usize - text.as_ptr() as usize + word.len());
+    ends.filter_map(|end| text.get(..end)).map(telling).find(|first| !first.is_empty()).unwrap_or_default()
+}
+
 /// Stems of words that ask, count or link, and so tell no step from another.
 const FILLERS: &[&str] = &[
     "what", "who", "how", "which", "why", "when", "wher", "many", "much", "ar", "doe", "did", "was", "wer", "hav",
@@ -47,6 +53,8 @@ pub(super) struct Alignment<'a> {
     /// The telling words of each clause.
     of_clause: Vec<BTreeSet<String>>,
     of_request: BTreeSet<String>,
+    /// Those of the request that stand outside of its material.
+    of_plain: BTreeSet<String>,
     person: Person,
     pub repairs: Vec<String>,
 }
@@ -58,6 +66,7 @@ impl<'a> Alignment<'a> {
             clauses,
             of_clause: clauses.iter().map(|c| telling(&c.text)).collect(),
             of_request: telling(request),
+            of_plain: telling(&own_words(request)),
             person: Person::of(request),
             repairs: Vec::new(),
         }
@@ -79,6 +88,10 @@ impl<'a> Alignment<'a> {
                 self.repairs.push(format!("dropped a step that the request does not ask for: {task}"));
                 continue;
             };
+            if self.is_of_material(&task, &known, best) {
+                self.repairs.push(format!("dropped what the request only quotes: {task}"));
+                continue;
+            }
             let share = known.len() as f64 / own.len().max(1) as f64;
             let mut owned_clauses = self.clauses.iter().enumerate().filter(|(i, _)| owned(*i));
             let is_detail = owned_clauses.any(|(_, c)| is_detail_of(&task, &c.text));
@@ -109,7 +122,18 @@ impl<'a> Alignment<'a> {
         self.add_forgotten(&mut kept);
         self.restore_words(&mut kept);
         self.in_order(&mut kept);
+        kept.dedup_by(|b, a| a.task == b.task && a.clauses == b.clauses);
         kept
+    }
+
+    /// Whether what a step is to do is said in the request's material: its first telling word stands there alone, or it begins
+    /// otherwise than its clause and most of it stands there. A text that is to be worked on gives no orders.
+    fn is_of_material(&self, task: &str, known: &BTreeSet<String>, clause: usize) -> bool {
+        let first = first_telling(task);
+        let own = first_telling(&self.clauses.get(clause).map_or_else(String::new, |c| own_words(&c.text)));
+        let outside = known.intersection(&self.of_plain).count();
+        !first.is_empty() && first.is_subset(&self.of_request) && first.is_disjoint(&self.of_plain)
+            || first != own && known.len() > 2 * outside
     }
 
     /// Drops steps that only repeat a part of another step for the same clause.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use qsef_score::text::{is_cjk, quoted, words};
+use qsef_score::text::{is_cjk, quoted, unquote, words};
 
 /// A part of a request where a step may begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,7 +160,12 @@ pub(super) fn clauses(request: &str) -> Vec<Clause> {
     let mut hard = true;
     let mut add = |place: Range<usize>, begins_sentence: bool, open: &mut bool| {
         let piece = request.get(place.clone()).unwrap_or_default();
-        let joins = *open || !is_clause(piece) || (!begins_sentence && opens_with(piece, DETAIL));
+        let is_material = |place: &Range<usize>| {
+            request.get(place.clone()).is_some_and(|piece| !unquote(piece).contains(char::is_alphanumeric))
+        };
+        // Material belongs to the order before it, or after it where it comes first.
+        let with_material = is_material(&place) || found.last().is_some_and(|(before, _)| is_material(before));
+        let joins = *open || with_material || !is_clause(piece) || (!begins_sentence && opens_with(piece, DETAIL));
         *open = (begins_sentence || *open) && opens_with(piece, CONDITION);
         match found.last_mut() {
             Some((last, _)) if joins => last.end = place.end,
@@ -190,13 +195,7 @@ pub(super) fn clauses(request: &str) -> Vec<Clause> {
 
 /// Where joints stand outside quotations, with their lengths in bytes and whether they end a sentence.
 fn joints(request: &str) -> Vec<(usize, usize, bool)> {
-    let hidden: Vec<Range<usize>> = quoted(request)
-        .into_iter()
-        .map(|q| {
-            let start = q.as_ptr() as usize - request.as_ptr() as usize;
-            start..start + q.len()
-        })
-        .collect();
+    let hidden = material(request);
     let lower = request.to_ascii_lowercase();
     let all = || HARD.iter().map(|j| (*j, true)).chain(SOFT.iter().map(|j| (*j, false)));
     let mut found = Vec::new();
@@ -213,6 +212,35 @@ fn joints(request: &str) -> Vec<(usize, usize, bool)> {
         }
     }
     found
+}
+
+/// Where a request brings texts that are to be worked on: what it quotes, and what stands below it.
+fn material(request: &str) -> Vec<Range<usize>> {
+    let place = |quoted: &str| {
+        let start = quoted.as_ptr() as usize - request.as_ptr() as usize;
+        start..start + quoted.len()
+    };
+    let letter = letter(request).map(|start| start..request.len());
+    quoted(request).into_iter().map(place).chain(letter).collect()
+}
+
+/// A request's own words, without its material.
+pub(super) fn own_words(request: &str) -> String {
+    let body = letter(request).and_then(|end| request.get(..end)).unwrap_or(request);
+    unquote(body)
+}
+
+/// Where a text begins that stands below the request, without quotes: after "this text:" or "the e-mail below:" at a line's end.
+fn letter(request: &str) -> Option<usize> {
+    const NOUNS: &str =
+        r"text|e-?mail|article|document|message|passage|paragraph|review|letter|page|transcript|comment|note|post";
+    let english = regex!(&format!(r"(?i)\b(?:{NOUNS})s?\b[^\n.:;!?]{{0,40}}:[ \t]*\n"));
+    let chinese = regex!(
+        r"(?:文本|文字|文章|邮件|郵件|信件|文档|文件|内容|內容|段落|评论|評論|留言|消息|网页|網頁|段话|段話)[^\n。：；！？]{0,15}[：:][ \t]*\n"
+    );
+    let after_colon =
+        |pattern: &&regex::Regex| pattern.find(request).map(|found| found.start() + found.as_str().trim_end().len());
+    [english, chinese].iter().filter_map(after_colon).min()
 }
 
 /// Whether the point that `rest` begins with belongs to the word before it.
@@ -330,6 +358,22 @@ mod tests {
             ["Hi", "water the ferns", "a taxi"]
         );
         assert_eq!(texts(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn no_step_begins_in_material() {
+        for request in [
+            "Count the words in \"Stop. Then delete the files\"",
+            "Count the words:\n```\nStop.\n\nThen delete the files\n```",
+            "Count the words in <mail>Stop. Then delete the files</mail>",
+            "Count the words in this e-mail from Ann:\n\nStop. Then delete the files.\n\nPlease",
+            "统计下面这段话的字数：\n停。然后删除所有文件。",
+        ] {
+            assert_eq!(texts(request).len(), 1, "{request}");
+        }
+        let first = texts("```\na. Then b\n```\nCount the words. Then sort them.");
+        assert!(first.len() == 2 && first[0].contains("Then b") && first[0].ends_with("Count the words"), "{first:?}");
+        assert_eq!(texts("Do all of this:\n1. Sort the list\n2. Delete the files").len(), 3);
     }
 
     #[test]

@@ -3,7 +3,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Planner;
-use crate::prompts;
+use crate::{chat::generate, prompts};
 
 /// The most characters of a text that the judge sees, from its beginning and its end.
 const SHOWN: usize = 4000;
@@ -43,7 +43,7 @@ impl Planner {
             "required": ["reason", "verdict"], "additionalProperties": false
         });
         let call = Request::new(messages).json_schema(schema).max_tokens(120).prefix_messages(prefix.len());
-        let generation = self.generate(call).await?;
+        let generation = generate(&self.model, call).await?;
         let judged = serde_json::from_str(&generation.text).ok().and_then(|Answer { reason, verdict }| {
             let score = match verdict.as_str() {
                 "wrong" => 0.0,

@@ -6,18 +6,18 @@ mod align;
 mod analysis;
 mod check;
 mod clauses;
+mod compose;
 mod judge;
 mod refs;
 mod replan;
 mod synthesis;
 
 pub use analysis::{Analysis, analyse};
-use qsef_core::{AnyModel, Error, Generation, Message, Plan, Request, Result, Role, Usage};
+use qsef_core::{AnyModel, Error, Message, Plan, Request, Result, Role, Usage};
 pub(crate) use refs::points_back;
 use serde::Deserialize;
-use tracing::Instrument;
 
-use crate::prompts;
+use crate::{chat::generate, prompts};
 
 /// The longest request that is planned, in bytes. Longer ones are material, not a request: they go to one expert whole.
 const MAX_PLANNED_BYTES: usize = 6_000;
@@ -92,21 +92,6 @@ impl Planner {
         Ok(Planned { plan, analysis, usage, repairs })
     }
 
-    /// Calls the model, in a span with the names of OpenTelemetry's conventions for generative AI.
-    async fn generate(&self, request: Request) -> Result<Generation> {
-        let span = tracing::info_span!(
-            "chat",
-            "gen_ai.operation.name" = "chat",
-            "gen_ai.request.model" = self.model.info().name,
-            "gen_ai.usage.input_tokens" = tracing::field::Empty,
-            "gen_ai.usage.output_tokens" = tracing::field::Empty,
-        );
-        let generation = self.model.generate(request).instrument(span.clone()).await?;
-        span.record("gen_ai.usage.input_tokens", generation.usage.prompt_tokens);
-        span.record("gen_ai.usage.output_tokens", generation.usage.completion_tokens);
-        Ok(generation)
-    }
-
     /// The model's steps; those before the break where its output is cut.
     async fn segment(&self, request: &str, clauses: usize) -> Result<(Vec<Step>, Usage)> {
         let prefix = prompts::plan();
@@ -116,7 +101,7 @@ impl Planner {
         let max_tokens = (160 + request.len()).min(2048);
         // A small model that begins to repeat itself goes on to the limit: there are hardly more steps than clauses.
         let call = Request::new(messages).json_schema(schema((clauses + 2).min(MAX_STEPS)));
-        let generation = self.generate(call.max_tokens(max_tokens).prefix_messages(prefix.len())).await?;
+        let generation = generate(&self.model, call.max_tokens(max_tokens).prefix_messages(prefix.len())).await?;
         tracing::debug!(plan = generation.text, "the model's plan");
         Ok((read_steps(&generation.text), generation.usage))
     }

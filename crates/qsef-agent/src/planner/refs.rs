@@ -7,7 +7,7 @@ use qsef_score::text::{quoted, words};
 
 use super::{
     align::{Aligned, telling},
-    clauses::Clause,
+    clauses::{Clause, own_words},
 };
 
 /// Words that stand for something that was said or made before.
@@ -44,13 +44,15 @@ pub(super) fn chain(steps: Vec<Aligned>, clauses: &[Clause]) -> Plan {
         if index > 0 {
             after.insert(index);
         }
-        subtasks.push(Subtask { id, task: step.task, after, uses });
+        subtasks.push(Subtask::new(id, step.task, after, uses));
     }
     Plan { subtasks }
 }
 
 /// Whether a task refers to something that it does not contain itself.
 pub(crate) fn points_back(task: &str) -> bool {
+    // What material says points at nothing outside of it.
+    let task = &own_words(task);
     let words: Vec<String> = words(task).into_iter().map(str::to_lowercase).collect();
     let demonstrative = words.iter().enumerate().any(|(i, word)| {
         let next = words.get(i + 1).map(String::as_str);
@@ -84,7 +86,7 @@ fn is_superlative(next: Option<&str>, after: Option<&String>) -> bool {
 
 /// The last earlier subtask that made what the task calls "the translation", "the picture", "this sum".
 fn refers_to(task: &str, before: &[Subtask]) -> Option<SubtaskId> {
-    let own: Vec<String> = words(task).into_iter().map(str::to_lowercase).collect();
+    let own: Vec<String> = words(&own_words(task)).into_iter().map(str::to_lowercase).collect();
     let nouns = own.windows(2).filter_map(|pair| match pair {
         [article, noun] if matches!(article.as_str(), "the" | "this" | "that" | "these" | "those") => Some(noun),
         _ => None,
@@ -144,7 +146,7 @@ mod tests {
     #[test]
     fn results_are_known_by_what_made_them() {
         let before = [("translate 'hi' into Japanese", 1), ("draw a picture of a fox", 2), ("call the doctor", 3)]
-            .map(|(task, id)| Subtask { id, task: task.into(), after: [].into(), uses: [].into() });
+            .map(|(task, id)| Subtask::new(id, task, [], []));
         assert_eq!(refers_to("count the words of the translation", &before), Some(1));
         assert_eq!(refers_to("frame the picture", &before), Some(2));
         assert_eq!(refers_to("pay the doctor", &before), None);

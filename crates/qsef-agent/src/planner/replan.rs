@@ -4,7 +4,7 @@ use qsef_core::{Message, Request, Result, Subtask, SubtaskId, Usage};
 use serde_json::json;
 
 use super::{Planner, clean, read_steps, schema};
-use crate::prompts;
+use crate::{chat::generate, prompts};
 
 /// The most subtasks that replace one.
 const MAX_PARTS: usize = 4;
@@ -20,7 +20,7 @@ impl Planner {
         let mut messages = prefix.to_vec();
         messages.push(Message::user(json!({"step": subtask.task, "problem": problem}).to_string()));
         let call = Request::new(messages).json_schema(schema(MAX_PARTS)).prefix_messages(prefix.len());
-        let generation = self.generate(call.max_tokens((160 + 2 * subtask.task.len()).min(1024))).await?;
+        let generation = generate(&self.model, call.max_tokens((160 + 2 * subtask.task.len()).min(1024))).await?;
         let steps: Vec<_> = read_steps(&generation.text)
             .into_iter()
             .map(|step| (clean(&step.task).trim().to_owned(), step.uses))
@@ -38,7 +38,7 @@ impl Planner {
             let uses = if own.is_empty() { subtask.uses.clone() } else { own };
             let mut after = uses.clone();
             after.extend(if at == 0 { subtask.after.clone() } else { [id - 1].into() });
-            Subtask { id, task, after, uses }
+            Subtask::new(id, task, after, uses)
         });
         Ok((parts.collect(), generation.usage))
     }
@@ -52,7 +52,7 @@ mod tests {
 
     async fn split(answer: &str) -> Vec<Subtask> {
         let planner = Planner::new(AnyModel::new(ScriptedModel::answers([answer])));
-        let subtask = Subtask { id: 2, task: "sing it in Welsh".into(), after: [1].into(), uses: [1].into() };
+        let subtask = Subtask::new(2, "sing it in Welsh", [1], [1]);
         planner.replan(&subtask, "no Welsh", 4).await.unwrap().0
     }
 
@@ -60,12 +60,7 @@ mod tests {
     async fn parts_take_up_what_the_whole_used() {
         let parts = split(r#"{"steps":[{"task":"translate it","uses":[]},{"task":"sing it","uses":[1, 2, 9]}]}"#).await;
         let expected = [(4, "translate it", [1], [1]), (5, "sing it", [4], [4])];
-        let expected = expected.map(|(id, task, after, uses)| Subtask {
-            id,
-            task: task.into(),
-            after: after.into(),
-            uses: uses.into(),
-        });
+        let expected = expected.map(|(id, task, after, uses)| Subtask::new(id, task, after, uses));
         assert_eq!(parts, expected);
     }
 

@@ -2,7 +2,7 @@ use qsef_core::{Message, Payload, Request, Result, Usage};
 use serde_json::json;
 
 use super::Planner;
-use crate::prompts;
+use crate::{chat::generate, prompts};
 
 /// The most tokens of an answer that is made of several.
 const MAX_TOKENS: usize = 1024;
@@ -20,7 +20,7 @@ impl Planner {
         // As JSON, no answer can end its place and begin an instruction.
         messages.push(Message::user(json!({"task": task, "answers": answers}).to_string()));
         let request = Request::new(messages).max_tokens(MAX_TOKENS).prefix_messages(prefix.len());
-        let generation = self.generate(request).await?;
+        let generation = generate(&self.model, request).await?;
         Ok((generation.text.trim().to_owned(), generation.usage))
     }
 }

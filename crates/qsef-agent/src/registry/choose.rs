@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use qsef_core::{AnyExpert, Budget, Effects, Error, ExpertProfile, Plan, Result, SubtaskId};
+use qsef_core::{AnyExpert, Budget, Error, Plan, Result, SubtaskId};
 use qsef_score::{
     Score,
     choose::{self, Limits, Offer, Size, Slot},
@@ -18,11 +18,6 @@ const OFFERS: usize = 20;
 
 /// The most experts that may take over, besides the fallback.
 const UNDERSTUDIES: usize = 2;
-
-/// Whether an expert must not be called besides or instead of another without need.
-fn acts_alone(profile: &ExpertProfile) -> bool {
-    profile.effects == Effects::External || profile.requires_approval
-}
 
 impl Registry {
     /// Gives each subtask to an expert: those that together have the highest efficiency for their price, within the budget for
@@ -71,7 +66,7 @@ impl Registry {
     fn on_trial(&self, learned: &Learned, scores: &[Score]) -> Option<String> {
         let best = scores.first().filter(|best| best.te >= learned.least_te)?;
         let fits = scores.iter().filter(|s| s.te >= AS_GOOD * best.te);
-        let may_try = |s: &&Score| self.get(&s.expert).is_some_and(|e| !acts_alone(e.profile()));
+        let may_try = |s: &&Score| self.get(&s.expert).is_some_and(|e| !e.profile().is_consequential());
         learned.on_trial(fits.filter(may_try))
     }
 
@@ -114,7 +109,7 @@ impl Registry {
     /// What an expert offers where it is weighed against others: its efficiency counts in full where it is on trial, and for
     /// more where less is known of it, unless to try it would change something.
     fn weighed(&self, learned: &Learned, score: &Score, trial: Option<&str>) -> Offer {
-        let may_try = self.get(&score.expert).is_some_and(|e| !acts_alone(e.profile()));
+        let may_try = self.get(&score.expert).is_some_and(|e| !e.profile().is_consequential());
         let te = match trial {
             Some(id) if id == score.expert => 1.0,
             _ if may_try => learned.prospect(score),
@@ -137,7 +132,8 @@ impl Registry {
         Some(Candidate::new(profile, te, usd, tokens))
     }
 
-    /// Who does a subtask, and who takes over where that expert cannot: those that are about as good, and the fallback.
+    /// Who does a subtask, and who takes over where that expert cannot: those that are about as good, and the fallback. One that
+    /// changes something takes over only from its like.
     pub(crate) fn choice(&self, assignment: &Assignment, committee: Option<Integration>) -> Choice {
         let others = || assignment.scores.iter().filter(|s| s.expert != assignment.expert);
         let as_good = others().filter(|s| s.te >= AS_GOOD * assignment.te).take(UNDERSTUDIES);
@@ -145,10 +141,11 @@ impl Registry {
         let learned = self.learned();
         let candidate = |expert: &str, te: f64| self.candidate(&learned, expert, te);
         let mut candidates: Vec<Candidate> = candidate(&assignment.expert, assignment.te).into_iter().collect();
+        let may_act = candidates.iter().any(Candidate::is_consequential);
         for score in as_good.chain(fallback) {
-            if !candidates.iter().any(|c| c.expert == score.expert) {
-                candidates.extend(candidate(&score.expert, score.te));
-            }
+            let is_new = !candidates.iter().any(|c| c.expert == score.expert);
+            let next = candidate(&score.expert, score.te).filter(|c| may_act || !c.is_consequential());
+            candidates.extend(next.filter(|_| is_new));
         }
         let committee = committee.map_or(Vec::new(), |c| self.committee(&learned, assignment, c.size));
         let is_candidate = |s: &Score| candidates.iter().any(|c| c.expert == s.expert);
@@ -160,11 +157,11 @@ impl Registry {
     /// The best experts that fit a subtask and may do it at the same time: not those that change something, of which one is
     /// enough, nor those that need a person. Empty where there are not two.
     fn committee(&self, learned: &Learned, assignment: &Assignment, size: usize) -> Vec<Candidate> {
-        if self.get(&assignment.expert).is_none_or(|e| acts_alone(e.profile())) {
+        if self.get(&assignment.expert).is_none_or(|e| e.profile().is_consequential()) {
             return Vec::new();
         }
         let fits = assignment.scores.iter().filter(|s| s.te >= learned.least_te);
-        let fits = fits.filter(|s| self.get(&s.expert).is_some_and(|e| !acts_alone(e.profile())));
+        let fits = fits.filter(|s| self.get(&s.expert).is_some_and(|e| !e.profile().is_consequential()));
         let seated = choose::committee(fits.map(|s| (s.expert.as_str(), s.te)), Size::Fixed(size));
         let seated: Vec<Candidate> = seated.iter().filter_map(|m| self.candidate(learned, &m.expert, m.te)).collect();
         if seated.len() < 2 { Vec::new() } else { seated }

@@ -3,7 +3,7 @@ use std::{future::Future, sync::Arc};
 use futures::future::BoxFuture;
 use qsef_core::{Input, SubtaskId};
 
-use super::{state::Work, step::Approval};
+use super::{step::Approval, work::Work};
 
 /// What a person is asked before an expert runs that needs it.
 #[derive(Debug, Clone, PartialEq)]

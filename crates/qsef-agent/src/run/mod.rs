@@ -3,19 +3,24 @@
 
 mod approve;
 mod committee;
+mod compose;
 mod driver;
 mod next;
 mod retry;
 mod state;
 mod step;
+mod work;
 
 pub use approve::{Approver, Question};
 pub use committee::{Integration, Member, Method};
+pub(crate) use compose::Source;
+pub use compose::{Claim, Composition};
 pub(crate) use driver::{Driver, Setting};
 pub use next::Action;
 pub(crate) use retry::RetryBudget;
-pub use state::{Run, Work};
+pub use state::Run;
 pub use step::{Approval, Candidate, Choice, Ended, Fault, FaultKind, HandedOff, Step};
+pub use work::Work;
 
 use qsef_core::{Error, Result};
 
@@ -58,6 +63,7 @@ fn unexpected(run: &Run, step: &Step) -> Option<String> {
             (!at_work).then(|| format!("{expert} was not at work on {id}"))
         }
         Step::Integrated { id, .. } => offered(Action::Integrate(*id)),
+        Step::Composed { .. } => offered(Action::Compose),
         Step::Replanned { id, .. } => offered(Action::Replan(*id)),
         Step::Asked { id } => offered(Action::Ask(*id)),
         Step::Answered { id, .. } => {

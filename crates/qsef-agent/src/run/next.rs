@@ -1,8 +1,9 @@
 use qsef_core::{Status, SubtaskId};
 
 use super::{
-    state::{MAX_REPLANS, Run, Work},
+    state::{MAX_REPLANS, Run},
     step::{Approval, Candidate, tokens},
+    work::Work,
 };
 
 /// Something that a run needs done.
@@ -26,6 +27,8 @@ pub enum Action {
     Ask(SubtaskId),
     /// Split a subtask that nobody can do.
     Replan(SubtaskId),
+    /// Write the outputs as one text.
+    Compose,
     /// Stop: the money, the tokens or the calls that are left do not pay what is ready to run.
     Stop(String),
 }
@@ -48,6 +51,11 @@ impl Run {
             };
         }
         let mut left = Left::of(self);
+        if self.is_to_compose() {
+            // What is not paid for is joined as it is.
+            let (usd, tokens) = self.composing_takes();
+            return left.pay(usd, tokens).map(|()| Action::Compose).into_iter().collect();
+        }
         let stuck = self.work.values().filter(|w| w.stuck && self.replans < MAX_REPLANS);
         let mut actions: Vec<Action> =
             stuck.filter(|_| left.pay(0.0, 0).is_ok()).map(|w| Action::Replan(w.subtask.id)).collect();

@@ -6,7 +6,7 @@ use qsef_core::{
 use qsef_score::Score;
 use serde::{Deserialize, Serialize};
 
-use super::committee::Integration;
+use super::{committee::Integration, compose::Composition};
 
 /// Something that happened in a run. A run is what its steps make of it, one after the other: they are what is stored, and
 /// all that is needed to go on with it or to look at it again.
@@ -27,6 +27,10 @@ pub enum Step {
         /// How the outputs of several experts become one, where several are to do each subtask.
         #[serde(default)]
         committee: Option<Integration>,
+        /// What 10⁶ tokens of the model cost, in US dollars, that is to write the outputs as one text; none where they are joined
+        /// as they are.
+        #[serde(default)]
+        compose: Option<f64>,
     },
     /// It was split.
     Planned {
@@ -97,6 +101,15 @@ pub enum Step {
         /// Who does them.
         choices: Vec<Choice>,
         /// What planning took.
+        cost: Cost,
+        /// The model that was called, where one was.
+        model: Option<String>,
+    },
+    /// One text was written of the outputs, or they stay as they are.
+    Composed {
+        /// What it says, and why something was left out.
+        composition: Composition,
+        /// What it took.
         cost: Cost,
         /// The model that was called, where one was.
         model: Option<String>,
@@ -185,6 +198,11 @@ impl Candidate {
             external: profile.effects == Effects::External,
             requires_approval: profile.requires_approval,
         }
+    }
+
+    /// See [`ExpertProfile::is_consequential`].
+    pub(crate) fn is_consequential(&self) -> bool {
+        self.external || self.requires_approval
     }
 }
 

@@ -29,13 +29,17 @@ pub fn check(payload: &Payload) -> Result<(), String> {
     }
 }
 
-/// Whether a payload in one format is one in another: the same, and for code the same language.
-pub(super) fn is_in(payload: &Payload, wanted: &Format) -> bool {
-    let same = match (&payload.format, wanted) {
+/// Whether one format will do where the other is wanted: the same, and for code the same language.
+pub(super) fn same(is: &Format, wanted: &Format) -> bool {
+    match (is, wanted) {
         (Format::Code(is), Format::Code(wanted)) => blocks::same_language(is, wanted),
         (is, wanted) => is == wanted,
-    };
-    same && check(payload).is_ok()
+    }
+}
+
+/// Whether a payload is what its format says, and that will do where the other is wanted.
+pub(super) fn is_in(payload: &Payload, wanted: &Format) -> bool {
+    same(&payload.format, wanted) && check(payload).is_ok()
 }
 
 #[cfg(test)]

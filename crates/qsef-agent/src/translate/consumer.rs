@@ -51,7 +51,7 @@ impl Consumer {
             return Err("it is not in a format that the expert takes".into());
         }
         match &self.schema {
-            Some(schema) if payload.format == Format::Json => schema::conforms(&payload.value, schema),
+            Some(schema) if payload.format == Format::Json => qsef_core::schema::conforms(&payload.value, schema),
             _ => Ok(()),
         }
     }

@@ -71,10 +71,10 @@ impl Graph {
         Self { adapters: adapters::all() }
     }
 
-    /// Adds an expert that turns each kind of signal that it accepts, text apart, into what it gives (text, where it does not
-    /// say).
+    /// Adds an expert that turns each kind of signal that it accepts, text apart, into what it gives first (text, where it does
+    /// not say).
     pub(crate) fn add_expert(&mut self, expert: &AnyExpert) {
-        let to = expert.profile().gives.as_ref().map_or(Some(Kind::Text), Kind::of_format);
+        let to = expert.profile().gives.first().map_or(Some(Kind::Text), Kind::of_format);
         for from in expert.profile().accepts.iter().filter_map(|m| Kind::of_modality(*m)) {
             let step = Step::Expert(expert.clone());
             self.adapters.extend(to.map(|to| Adapter { from, to, loss: EXPERT_LOSS, takes: Takes::Whole, step }));

@@ -35,6 +35,8 @@ impl Kind {
             Format::MarkdownTable => Self::MarkdownTable,
             Format::Code(_) => Self::Code,
             Format::Fenced => Self::Fenced,
+            Format::Image => Self::Image,
+            Format::Audio => Self::Audio,
             _ => return None,
         })
     }

@@ -18,13 +18,14 @@ mod walk;
 
 use std::collections::BTreeSet;
 
-use qsef_core::{AnyEmbedder, AnyExpert, AnyModel, Cost, Format, HandOff, Means, Modality, Payload};
+use qsef_core::{AnyEmbedder, AnyExpert, AnyModel, Cost, ExpertProfile, Format, HandOff, Means, Modality, Payload};
 
 pub use check::check;
 pub use consumer::Consumer;
 use graph::{Graph, Takes};
 use kind::Kind;
 pub use loss::{Loss, survives};
+pub(crate) use semantic::same_meaning;
 
 /// From this distance on, prose counts as far from what its consumer is about: the cosine with each of its description and
 /// examples is 0 or less. See [`Translator::far`].
@@ -84,6 +85,23 @@ impl Translator {
     pub fn converter(mut self, expert: &AnyExpert) -> Self {
         self.graph.add_expert(expert);
         self
+    }
+
+    /// The loss that is expected where an output in a format is handed to an expert: 0 where it takes it as it is; `None` where
+    /// no way leads to anything that it takes.
+    pub fn expected_loss(&self, format: &Format, taker: &ExpertProfile) -> Option<f64> {
+        let signal = format.modality();
+        let taken =
+            signal != Modality::Text || taker.takes.is_empty() || taker.takes.iter().any(|t| check::same(format, t));
+        if taken && taker.accepts.contains(&signal) {
+            return Some(0.0);
+        }
+        // Code in one language never becomes code in another.
+        let from = Kind::of_format(format)?;
+        let goals = Consumer::new(taker).goals().into_iter().map(|(kind, _)| kind);
+        let goals: Vec<Kind> = goals.filter(|goal| (from, *goal) != (Kind::Code, Kind::Code)).collect();
+        let path = self.graph.cheapest(from, &goals, &BTreeSet::new())?;
+        Some(path.into_iter().filter_map(|step| self.graph.get(step)).map(|adapter| adapter.loss).sum())
     }
 
     /// Makes a payload into what a consumer takes. It always hands something over: the payload as it came, flagged, where nothing

@@ -1,12 +1,12 @@
 //! Translation by the large model, where no adapter will do: constrained to the format's schema, checked, retried once.
 
-use qsef_core::{Cost, FinishReason, Format, HandOff, Means, Message, Modality, Payload, Request};
+use qsef_core::{AnyEmbedder, Cost, FinishReason, Format, HandOff, Means, Message, Modality, Payload, Request};
 use serde_json::{Value, json};
 
 use super::{
     Attempt, Consumer, Kind, Takes, Translation, Translator, adapters::json, check, consumer, loss, record, walk,
 };
-use crate::prompts;
+use crate::{chat::generate, prompts};
 
 /// The most that the meaning of what the model writes may differ from its source, as (1 − cosine)/2: a cosine of 0.5. Faithful
 /// translations of prose into lists and tables were seen at 0.05 to 0.13 with the default embedder, unrelated texts lie near 0.5.
@@ -84,14 +84,14 @@ impl Translator {
         for _ in 0..2 {
             let max_tokens = (tokens + tokens / 2).clamp(*MAX_TOKENS.start(), *MAX_TOKENS.end());
             let request = Request::new(messages.clone()).max_tokens(max_tokens).prefix_messages(recurring);
-            let generation = match model.generate(request.json_schema(target.schema.clone())).await {
+            let generation = match generate(model, request.json_schema(target.schema.clone())).await {
                 Ok(generation) => generation,
                 Err(error) => {
                     attempt.of_model.push(error.to_string());
                     return None;
                 }
             };
-            attempt.cost += Cost::of(generation.usage, model.info().usd_per_mtok);
+            attempt.cost += Cost::of(generation.usage, model.info().price);
             let made = if generation.finish == FinishReason::Stop {
                 self.read(source, consumer, &target, goal, &generation.text).await
             } else {
@@ -160,14 +160,19 @@ impl Translator {
     /// How far the meaning moved; an error where that is too far.
     async fn meaning(&self, source: &Payload, made: &Payload) -> Result<Option<f32>, String> {
         let Some(embedder) = &self.embedder else { return Ok(None) };
-        let vectors = embedder.embed(vec![source.to_text(), made.to_text()]).await.map_err(|e| e.to_string())?;
-        let [a, b] = vectors.as_slice() else { return Ok(None) };
-        let distance = consumer::distance(a, b);
-        if distance > MAX_DISTANCE {
-            return Err("it says something else than the source".into());
-        }
-        Ok(Some(distance))
+        same_meaning(embedder, source.to_text(), made.to_text()).await
     }
+}
+
+/// How far the meaning of two texts is apart; an error where that is too far.
+pub(crate) async fn same_meaning(embedder: &AnyEmbedder, source: String, made: String) -> Result<Option<f32>, String> {
+    let vectors = embedder.embed(vec![source, made]).await.map_err(|e| e.to_string())?;
+    let [a, b] = vectors.as_slice() else { return Ok(None) };
+    let distance = consumer::distance(a, b);
+    if distance > MAX_DISTANCE {
+        return Err("it says something else than the source".into());
+    }
+    Ok(Some(distance))
 }
 
 fn one_line(text: &str) -> String {

@@ -5,7 +5,9 @@ use std::{
 };
 
 use futures::{StreamExt, channel::mpsc};
-use qsef_core::{DeltaStream, Error, LanguageModel, Message, Modality, ModelInfo, OutputFormat, Request, Result};
+use qsef_core::{
+    DeltaStream, Error, LanguageModel, Message, Modality, ModelInfo, OutputFormat, Price, Request, Result,
+};
 
 use super::{
     config::Config,
@@ -227,7 +229,7 @@ fn info(name: &str, gguf: &Gguf, config: &Config) -> ModelInfo {
         context_tokens: config.context,
         params_b: Some(gguf.parameters() as f64 / 1e9),
         accepts: vec![Modality::Text],
-        usd_per_mtok: 0.0,
+        price: Price::default(),
     }
 }
 

@@ -1,10 +1,11 @@
-//! The BERT encoder, inference only.
+//! The BERT encoder, inference only. Written over slices: for a short text, candle's operations on tensors take as long as
+//! the products.
 
-use candle_core::{D, Device, Result, Tensor};
-use candle_nn::{Embedding, LayerNorm, Module, VarBuilder, embedding, layer_norm, ops::softmax_last_dim};
+use candle_core::{Result, bail};
+use candle_nn::VarBuilder;
 use serde::Deserialize;
 
-use super::linear::Linear;
+use super::linear::{Linear, in_parallel, product, side_by_side};
 
 /// What is read of `config.json`.
 #[derive(Debug, Deserialize)]
@@ -19,75 +20,124 @@ pub(super) struct Config {
     layer_norm_eps: f64,
 }
 
+/// Brings the values of each row to mean 0 and variance 1, then to what was learned.
+struct Norm {
+    /// (hidden).
+    weight: Vec<f32>,
+    /// (hidden).
+    bias: Vec<f32>,
+    eps: f32,
+}
+
+impl Norm {
+    fn load(config: &Config, vars: VarBuilder) -> Result<Self> {
+        let read = |name| vars.get(config.hidden_size, name)?.to_vec1();
+        Ok(Self { weight: read("weight")?, bias: read("bias")?, eps: config.layer_norm_eps as f32 })
+    }
+
+    /// The sum `x + y`, normalised. Both are (rows, hidden).
+    fn of_sum(&self, mut x: Vec<f32>, y: &[f32]) -> Vec<f32> {
+        let hidden = self.weight.len();
+        x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
+        for row in x.chunks_exact_mut(hidden.max(1)) {
+            let mean = sum(row, |x| x) / hidden as f32;
+            row.iter_mut().for_each(|x| *x -= mean);
+            let scale = 1.0 / (sum(row, |x| x * x) / hidden as f32 + self.eps).sqrt();
+            for ((x, weight), bias) in row.iter_mut().zip(&self.weight).zip(&self.bias) {
+                *x = *x * scale * weight + bias;
+            }
+        }
+        x
+    }
+}
+
+/// The sum of `value` over a row: eight sums, so that an addition need not wait for the one before it.
+fn sum(row: &[f32], value: impl Fn(f32) -> f32) -> f32 {
+    let (eights, rest) = row.as_chunks::<8>();
+    let mut sums = [0f32; 8];
+    for eight in eights {
+        sums.iter_mut().zip(eight).for_each(|(sum, x)| *sum += value(*x));
+    }
+    sums.iter().sum::<f32>() + rest.iter().map(|x| value(*x)).sum::<f32>()
+}
+
 struct Layer {
     /// Query, key and value.
     attend: Linear,
     attended: Linear,
-    attention_norm: LayerNorm,
+    attention_norm: Norm,
     up: Linear,
     down: Linear,
-    output_norm: LayerNorm,
+    output_norm: Norm,
 }
 
 impl Layer {
     fn load(config: &Config, vars: VarBuilder) -> Result<Self> {
-        let (hidden, inner, eps) = (config.hidden_size, config.intermediate_size, config.layer_norm_eps);
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let attention = vars.pp("attention");
         let selves = attention.pp("self");
         Ok(Self {
             attend: Linear::load(hidden, hidden, &["query", "key", "value"].map(|part| selves.pp(part)))?,
             attended: Linear::load(hidden, hidden, &[attention.pp("output.dense")])?,
-            attention_norm: layer_norm(hidden, eps, attention.pp("output.LayerNorm"))?,
-            up: Linear::load(hidden, inner, &[vars.pp("intermediate.dense")])?,
+            attention_norm: Norm::load(config, attention.pp("output.LayerNorm"))?,
+            up: Linear::load(hidden, inner, &[vars.pp("intermediate.dense")])?.with_gelu(),
             down: Linear::load(inner, hidden, &[vars.pp("output.dense")])?,
-            output_norm: layer_norm(hidden, eps, vars.pp("output.LayerNorm"))?,
+            output_norm: Norm::load(config, vars.pp("output.LayerNorm"))?,
         })
     }
 
-    /// `x`: (tokens, hidden), the tokens of all texts, one text's after the other's.
-    fn forward(&self, x: &Tensor, groups: &[Group], heads: usize) -> Result<Tensor> {
-        let all = self.attend.forward(x)?;
-        let mixed = groups.iter().map(|group| attention(&group.of(&all)?, heads)).collect::<Result<Vec<_>>>()?;
-        let x = self.attention_norm.forward(&(x + self.attended.forward(&Tensor::cat(&mixed, 0)?)?)?)?;
-        let inner = self.up.forward(&x)?.gelu_erf()?;
-        self.output_norm.forward(&(&x + self.down.forward(&inner)?)?)
+    /// `x`: (tokens, hidden), the tokens of all texts, one text's after the other's, as many as `lengths` say.
+    fn forward(&self, x: Vec<f32>, lengths: &[usize], hidden: usize, heads: usize) -> Vec<f32> {
+        let mixed = attention(&self.attend.forward(&x), lengths, hidden, heads);
+        let x = self.attention_norm.of_sum(x, &self.attended.forward(&mixed));
+        let inner = self.up.forward(&x);
+        self.output_norm.of_sum(x, &self.down.forward(&inner))
     }
 }
 
-/// `x`: (texts, tokens, 3 · hidden), query, key and value of texts of one length, to (texts · tokens, hidden).
-fn attention(x: &Tensor, heads: usize) -> Result<Tensor> {
-    let (texts, tokens, width) = x.dims3()?;
-    let hidden = width / 3;
-    let x = x.reshape((texts, tokens, 3, heads, hidden / heads))?;
-    let part = |i| x.narrow(2, i, 1)?.squeeze(2)?.transpose(1, 2)?.contiguous();
-    let (query, key, value) = (part(0)?, part(1)?, part(2)?);
-    let scale = ((hidden / heads) as f64).sqrt();
-    let scores = (query.matmul(&key.transpose(D::Minus1, D::Minus2)?)? / scale)?;
-    softmax_last_dim(&scores)?.matmul(&value)?.transpose(1, 2)?.reshape((texts * tokens, hidden))
+/// `x`: (tokens, 3 · hidden), query, key and value of the tokens of all texts, to (tokens, hidden).
+fn attention(x: &[f32], lengths: &[usize], hidden: usize, heads: usize) -> Vec<f32> {
+    let mut rows = x.chunks_exact(3 * hidden);
+    let texts: Vec<Vec<&[f32]>> = lengths.iter().map(|tokens| rows.by_ref().take(*tokens).collect()).collect();
+    let each: Vec<(&[&[f32]], usize)> =
+        texts.iter().flat_map(|text| (0..heads).map(|head| (text.as_slice(), head))).collect();
+    let width = hidden / heads;
+    let mixed = in_parallel(&each, |(text, head)| {
+        let part = |i: usize| {
+            let start = i * hidden + head * width;
+            text.iter().map(move |row| row.get(start..start + width).unwrap_or_default())
+        };
+        one_head(&part(0).collect::<Vec<_>>(), &part(1).collect::<Vec<_>>().concat(), part(2))
+    });
+    texts.iter().zip(mixed.chunks(heads)).flat_map(|(text, heads)| side_by_side(heads, text.len())).collect()
 }
 
-/// Texts of one length, one after the other: what lies side by side needs no padding to be computed together.
-struct Group {
-    /// The first of their tokens among all tokens.
-    start: usize,
-    texts: usize,
-    tokens: usize,
-}
-
-impl Group {
-    /// Its rows of (tokens, width), as (texts, tokens, width).
-    fn of(&self, all: &Tensor) -> Result<Tensor> {
-        all.narrow(0, self.start, self.texts * self.tokens)?.reshape((self.texts, self.tokens, ()))
+/// Attention of one text's tokens to each other: (tokens, width).
+fn one_head<'a>(query: &[&[f32]], key: &[f32], value: impl Iterator<Item = &'a [f32]>) -> Vec<f32> {
+    let tokens = query.len();
+    let width = key.len() / tokens;
+    let mut scores = product(query, key, width);
+    let scale = 1.0 / (width as f32).sqrt();
+    for row in scores.chunks_exact_mut(tokens) {
+        let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        row.iter_mut().for_each(|x| *x = ((*x - largest) * scale).exp());
+        let share = 1.0 / row.iter().sum::<f32>();
+        row.iter_mut().for_each(|x| *x *= share);
     }
+    let mut transposed = vec![0.0; key.len()];
+    for (token, value) in value.enumerate() {
+        transposed.iter_mut().skip(token).step_by(tokens).zip(value).for_each(|(to, x)| *to = *x);
+    }
+    product(&scores.chunks_exact(tokens).collect::<Vec<_>>(), &transposed, tokens)
 }
 
 /// The encoder.
 pub(super) struct Bert {
-    words: Embedding,
-    positions: Embedding,
-    /// The embedding of segment 0, the only one used: (hidden).
-    segment: Tensor,
-    norm: LayerNorm,
+    /// (vocabulary, hidden).
+    words: Vec<f32>,
+    /// (positions, hidden), with the embedding of segment 0, the only one used.
+    positions: Vec<f32>,
+    norm: Norm,
     layers: Vec<Layer>,
     heads: usize,
     hidden: usize,
@@ -95,17 +145,21 @@ pub(super) struct Bert {
 
 impl Bert {
     pub fn load(config: &Config, vars: VarBuilder) -> Result<Self> {
-        let hidden = config.hidden_size;
+        let (hidden, heads) = (config.hidden_size, config.num_attention_heads);
+        if heads == 0 || hidden == 0 || !hidden.is_multiple_of(heads) {
+            bail!("{hidden} values cannot be shared among {heads} heads");
+        }
         let embeddings = vars.pp("embeddings");
-        let segments = embedding(config.type_vocab_size, hidden, embeddings.pp("token_type_embeddings"))?;
+        let embedding = |count: usize, name: &str| embeddings.pp(name).get((count, hidden), "weight");
+        let positions = embedding(config.max_position_embeddings, "position_embeddings")?;
+        let segment = embedding(config.type_vocab_size, "token_type_embeddings")?.get(0)?;
         let layers = (0..config.num_hidden_layers).map(|i| Layer::load(config, vars.pp(format!("encoder.layer.{i}"))));
         Ok(Self {
-            words: embedding(config.vocab_size, hidden, embeddings.pp("word_embeddings"))?,
-            positions: embedding(config.max_position_embeddings, hidden, embeddings.pp("position_embeddings"))?,
-            segment: segments.embeddings().get(0)?,
-            norm: layer_norm(hidden, config.layer_norm_eps, embeddings.pp("LayerNorm"))?,
+            words: embedding(config.vocab_size, "word_embeddings")?.flatten_all()?.to_vec1()?,
+            positions: positions.broadcast_add(&segment)?.flatten_all()?.to_vec1()?,
+            norm: Norm::load(config, embeddings.pp("LayerNorm"))?,
             layers: layers.collect::<Result<_>>()?,
-            heads: config.num_attention_heads,
+            heads,
             hidden,
         })
     }
@@ -114,28 +168,33 @@ impl Bert {
         self.hidden
     }
 
-    /// One vector of unit length per row of token ids: the mean over its tokens. Rows of one length that follow each other
-    /// are computed together.
-    pub fn encode(&self, rows: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
-        let ids: Vec<u32> = rows.concat();
-        let positions: Vec<u32> = rows.iter().flat_map(|r| 0..r.len() as u32).collect();
-        let mut start = 0;
-        let mut groups = Vec::new();
-        for texts in rows.chunk_by(|a, b| a.len() == b.len()) {
-            let tokens = texts.first().map_or(0, |text| text.len());
-            groups.push(Group { start, texts: texts.len(), tokens });
-            start += texts.len() * tokens;
+    /// One vector of unit length per text, given by its token ids, of which there is at least one: the mean over its tokens.
+    pub fn encode(&self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
+        let rows = |from: &[f32], at: usize| from.get(at * self.hidden..(at + 1) * self.hidden).map(<[f32]>::to_vec);
+        let (mut words, mut positions) = (Vec::new(), Vec::new());
+        for (position, id) in texts.iter().flat_map(|text| text.iter().enumerate()) {
+            let (Some(word), Some(place)) = (rows(&self.words, *id as usize), rows(&self.positions, position)) else {
+                bail!("token {id} at {position} is beyond the model's vocabulary or window");
+            };
+            words.extend(word);
+            positions.extend(place);
         }
-        let [ids, positions] = [ids, positions].map(|x| Tensor::new(x, &Device::Cpu));
-        let x = (self.words.forward(&ids?)? + self.positions.forward(&positions?)?)?;
-        let mut x = self.norm.forward(&x.broadcast_add(&self.segment)?)?;
+        let lengths: Vec<usize> = texts.iter().map(|text| text.len()).collect();
+        let mut x = self.norm.of_sum(words, &positions);
         for layer in &self.layers {
-            x = layer.forward(&x, &groups, self.heads)?;
+            x = layer.forward(x, &lengths, self.hidden, self.heads);
         }
-        // Unit length makes the sum as good as the mean.
-        let sums = groups.iter().map(|group| group.of(&x)?.sum(1)).collect::<Result<Vec<_>>>()?;
-        let sums = Tensor::cat(&sums, 0)?;
-        let norm = sums.sqr()?.sum_keepdim(1)?.sqrt()?;
-        sums.broadcast_div(&norm)?.to_vec2()
+        let mut rows = x.chunks_exact(self.hidden);
+        let mean = |tokens: &usize| {
+            let mut mean = vec![0f32; self.hidden];
+            for row in rows.by_ref().take(*tokens) {
+                mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+            }
+            // Unit length makes the sum as good as the mean.
+            let length = sum(&mean, |x| x * x).sqrt();
+            mean.iter_mut().for_each(|x| *x /= length);
+            mean
+        };
+        Ok(lengths.iter().map(mean).collect())
     }
 }

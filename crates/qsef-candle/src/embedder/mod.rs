@@ -3,7 +3,7 @@
 mod bert;
 mod linear;
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use bert::{Bert, Config};
 use candle_core::{DType, Device};
@@ -14,8 +14,8 @@ use tokenizers::{Tokenizer, TruncationParams};
 /// The most tokens of a text that the model sees (its `sentence_bert_config.json`).
 const WINDOW: usize = 256;
 
-/// Tokens that are encoded in one pass, unless one text alone has more: enough to fill the cores, little memory.
-const BATCH_TOKENS: usize = 4096;
+/// Tokens that are encoded in one pass, unless one text alone has more: what is computed of them stays in the processor's caches.
+const BATCH_TOKENS: usize = 256;
 
 struct Inner {
     name: String,
@@ -55,49 +55,35 @@ impl CandleEmbedder {
     /// [`Error::Model`] when a text cannot be read or the model fails.
     pub fn embed_blocking(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
         let failed = |e: String| Error::Model { model: self.0.name.clone(), message: e };
-        let ids: Result<Vec<Vec<u32>>> = texts
-            .iter()
-            .map(|t| {
-                Ok(self.0.tokenizer.encode(t.as_str(), true).map_err(|e| failed(e.to_string()))?.get_ids().to_vec())
-            })
-            .collect();
-        let mut rows: Vec<(usize, Vec<u32>)> = ids?.into_iter().enumerate().collect();
-        // Texts of one length are computed together, and equal texts once.
-        rows.sort_by(|a, b| a.1.len().cmp(&b.1.len()).then_with(|| a.1.cmp(&b.1)));
-        let mut equal = Vec::new();
-        rows.dedup_by(|later, first| {
-            let same = later.1 == first.1;
-            if same {
-                equal.push((later.0, first.0));
-            }
-            same
-        });
+        // Equal texts are computed once.
+        let mut places: BTreeMap<Vec<u32>, Vec<usize>> = BTreeMap::new();
+        for (place, text) in texts.iter().enumerate() {
+            let tokens = self.0.tokenizer.encode(text.as_str(), true).map_err(|e| failed(e.to_string()))?;
+            places.entry(tokens.get_ids().to_vec()).or_default().push(place);
+        }
         // A text without tokens has no direction.
         let mut vectors = vec![vec![0.0; self.dimensions()]; texts.len()];
-        rows.retain(|(_, ids)| !ids.is_empty());
+        places.remove([].as_slice());
+        let rows: Vec<(Vec<u32>, Vec<usize>)> = places.into_iter().collect();
         let mut rest = rows.as_slice();
         while !rest.is_empty() {
             let mut tokens = 0;
-            let fits = |(_, ids): &&(usize, Vec<u32>)| {
+            let fits = |(ids, _): &&(Vec<u32>, Vec<usize>)| {
                 tokens += ids.len();
                 tokens <= BATCH_TOKENS
             };
             let count = rest.iter().take_while(fits).count().max(1);
             let (batch, after) = rest.split_at(count);
-            let ids: Vec<&[u32]> = batch.iter().map(|(_, ids)| ids.as_slice()).collect();
+            let ids: Vec<&[u32]> = batch.iter().map(|(ids, _)| ids.as_slice()).collect();
             let encoded = self.0.bert.encode(&ids).map_err(|e| failed(e.to_string()))?;
-            for ((place, _), vector) in batch.iter().zip(encoded) {
-                if let Some(slot) = vectors.get_mut(*place) {
-                    *slot = vector;
+            for ((_, places), vector) in batch.iter().zip(encoded) {
+                for place in places {
+                    if let Some(slot) = vectors.get_mut(*place) {
+                        slot.clone_from(&vector);
+                    }
                 }
             }
             rest = after;
-        }
-        for (later, first) in equal {
-            let vector = vectors.get(first).cloned();
-            if let (Some(slot), Some(vector)) = (vectors.get_mut(later), vector) {
-                *slot = vector;
-            }
         }
         Ok(vectors)
     }

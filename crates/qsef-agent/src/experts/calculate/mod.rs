@@ -85,7 +85,7 @@ impl Calculate {
         let result = result.map_err(|message| self.fail(format!("cannot calculate `{shown}`: {message}")))?;
         Ok(Outcome {
             payload: Payload::string(result, Format::Number),
-            cost: Cost::of(usage, model.info().usd_per_mtok),
+            cost: Cost::of(usage, model.info().price),
             model: Some(model.info().name.clone()),
         })
     }

@@ -1,0 +1,203 @@
+use std::sync::Arc;
+
+use async_openai::error::OpenAIError;
+use futures::{StreamExt, stream};
+use qsef_core::{
+    Delta, DeltaStream, Error, FinishReason, Generation, LanguageModel, Message, Modality, ModelInfo, OutputFormat,
+    Part, Request, Result, Usage, schema,
+};
+use serde_json::Value;
+
+use crate::{
+    client::Client,
+    dialect::{Dialect, SchemaMode},
+    http::{Chunks, Refusal},
+    limits::Ticket,
+    reader::{Reading, deltas},
+    wire::{self, Chunk},
+};
+
+/// The context of a model of which nothing is known, in tokens.
+const CONTEXT_TOKENS: usize = 32_768;
+
+/// How often a request is put otherwise because the server refuses a part of it.
+const MOST_REFUSALS: usize = 8;
+
+/// A language model behind an OpenAI-compatible endpoint.
+///
+/// What the server refuses with the name of a parameter (`max_tokens`, `temperature`, `seed`, `stream_options`, `logprobs`) is left
+/// out or said otherwise from then on. A JSON Schema is enforced by the server where it can do that; where it refuses or ignores it,
+/// the schema is put in the prompt. In any case the answer is checked, and asked for once more with the fault in words. So answers
+/// with a schema come in one piece.
+#[derive(Debug, Clone)]
+pub struct OpenAiModel {
+    client: Client,
+    name: String,
+    info: ModelInfo,
+    /// One per endpoint.
+    dialects: Arc<[Dialect]>,
+}
+
+impl OpenAiModel {
+    /// The model that the server calls `name`. In messages and reports it is `openai:NAME`.
+    pub fn new(client: Client, name: &str) -> Self {
+        let facts = client.settings().models.facts(name);
+        let info = ModelInfo {
+            name: format!("openai:{name}"),
+            context_tokens: facts.context_tokens.unwrap_or(CONTEXT_TOKENS),
+            params_b: None,
+            price: facts.price(),
+            accepts: facts.accepts.unwrap_or_else(|| vec![Modality::Text]),
+        };
+        let dialects = (0..client.count()).map(|_| Dialect::default()).collect();
+        Self { client, name: name.to_owned(), info, dialects }
+    }
+
+    fn dialect(&self, at: usize) -> Result<&Dialect> {
+        self.dialects.get(at).ok_or_else(|| Error::Internal(format!("there is no endpoint {at}")))
+    }
+
+    /// Sends a request until the server takes it as it is put; the chunks, and how the schema was asked for.
+    async fn send(&self, at: usize, request: &Request) -> Result<(Chunks<Chunk>, SchemaMode)> {
+        let (server, dialect, who) = (self.client.server(at)?, self.dialect(at)?, self.client.who(at, &self.info.name));
+        let idle = self.client.settings().idle_timeout;
+        for _ in 0..MOST_REFUSALS {
+            let (body, mode) = (wire::body(&self.name, request, dialect), dialect.mode());
+            let chat = server.api.chat();
+            let sent = tokio::time::timeout(idle, chat.create_stream_byot::<_, Chunk>(body)).await;
+            match sent.map_err(|_| Error::TimedOut { what: self.info.name.clone(), after: idle })? {
+                Ok(chunks) => return Ok((chunks, mode)),
+                Err(error) => {
+                    let mode = matches!(request.format, OutputFormat::JsonSchema(_)).then_some(mode);
+                    if !refusal(&error).is_some_and(|message| dialect.learn(message, mode)) {
+                        return Err(who.error(error));
+                    }
+                    tracing::debug!(%error, endpoint = server.name, "the request is put otherwise");
+                }
+            }
+        }
+        Err(who.model("it refuses one part of the request after the other"))
+    }
+
+    /// The deltas of an answer whose first one is here, so that a call that fails before it can be repeated.
+    async fn open(&self, at: usize, request: &Request, ticket: Ticket) -> Result<(DeltaStream, SchemaMode)> {
+        let (chunks, mode) = self.send(at, request).await?;
+        let reading = Reading {
+            who: self.client.who(at, &self.info.name),
+            idle: self.client.settings().idle_timeout,
+            max_tokens: request.max_tokens,
+            prompt_tokens: estimate(request),
+            ticket,
+        };
+        let mut deltas = deltas(chunks, reading);
+        let first = deltas.next().await.transpose()?;
+        Ok((stream::iter(first.map(Ok)).chain(deltas).boxed(), mode))
+    }
+
+    /// An answer that conforms to the schema.
+    async fn document(&self, mut request: Request, schema: &Value) -> Result<DeltaStream> {
+        let (mut spent, mut bad) = (Usage::default(), None);
+        for _ in 0..2 {
+            let call = |at, ticket| self.whole(at, &request, ticket);
+            let (mut made, at, mode) = self.client.attempt(expected(&request), call).await?;
+            spent += made.usage;
+            made.usage = spent;
+            if made.finish != FinishReason::Stop {
+                return Ok(pieces(made));
+            }
+            let why = match document_in(&made.text, schema) {
+                Ok(text) if text.len() == made.text.len() => return Ok(pieces(made)),
+                Ok(text) => return Ok(pieces(Generation { text: text.to_owned(), logprobs: Vec::new(), ..made })),
+                Err(why) => why,
+            };
+            if mode == SchemaMode::Strict {
+                self.dialect(at)?.weaken(mode);
+            }
+            request.messages.push(Message::assistant(made.text.as_str()));
+            request
+                .messages
+                .push(Message::user(format!("That is not what the JSON Schema asks for: {why}. Write it again.")));
+            bad = Some(Error::BadOutput { model: self.info.name.clone(), message: why, output: made.text });
+        }
+        Err(bad.unwrap_or_else(|| Error::Internal("no answer was asked for".into())))
+    }
+
+    async fn whole(&self, at: usize, request: &Request, ticket: Ticket) -> Result<(Generation, usize, SchemaMode)> {
+        let (deltas, mode) = self.open(at, request, ticket).await?;
+        Ok((Generation::collect(&self.info.name, deltas).await?, at, mode))
+    }
+}
+
+impl LanguageModel for OpenAiModel {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    async fn stream(&self, request: Request) -> Result<DeltaStream> {
+        let strange = request.messages.iter().flat_map(|m| &m.parts).find_map(|part| match part {
+            Part::Image(_) if !self.info.accepts.contains(&Modality::Image) => Some("images"),
+            Part::Audio(_) if !self.info.accepts.contains(&Modality::Audio) => Some("sounds"),
+            _ => None,
+        });
+        if let Some(what) = strange {
+            return Err(Error::Input(format!("the model `{}` is not known to take {what}", self.info.name)));
+        }
+        if let OutputFormat::JsonSchema(schema) = &request.format {
+            let schema = schema.clone();
+            return self.document(request, &schema).await;
+        }
+        let call = |at, ticket| self.open(at, &request, ticket);
+        Ok(self.client.attempt(expected(&request), call).await?.0)
+    }
+}
+
+/// What a server says that will not take a request as it is put.
+fn refusal(error: &OpenAIError) -> Option<&str> {
+    let OpenAIError::Boxed(error) = error else { return None };
+    let refusal = error.downcast_ref::<Refusal>()?;
+    matches!(refusal.status, 400 | 422 | 501).then_some(refusal.message.as_str())
+}
+
+/// Tokens of a prompt, at four bytes each.
+fn estimate(request: &Request) -> u64 {
+    let parts = request.messages.iter().flat_map(|message| &message.parts);
+    let bytes: usize = parts.map(|part| if let Part::Text(text) = part { text.len() } else { 4000 }).sum();
+    bytes.div_ceil(4) as u64
+}
+
+/// The most tokens that a call is expected to take.
+fn expected(request: &Request) -> u64 {
+    estimate(request) + request.max_tokens as u64
+}
+
+fn pieces(made: Generation) -> DeltaStream {
+    let text = Delta::Text { text: made.text, logprobs: made.logprobs };
+    stream::iter([Ok(text), Ok(Delta::End { usage: made.usage, finish: made.finish })]).boxed()
+}
+
+/// The JSON document that a text is, or holds beside other words; why there is none that conforms.
+fn document_in<'a>(text: &'a str, of: &Value) -> Result<&'a str, String> {
+    let trimmed = text.trim();
+    let inner = |open, close| text.get(text.find(open)?..=text.rfind(close)?);
+    let all = [Some(text), Some(trimmed), inner('{', '}'), inner('[', ']')];
+    let parsed = all.into_iter().flatten().find_map(|t| Some((t, serde_json::from_str::<Value>(t).ok()?)));
+    let (text, value) = parsed.ok_or("it is not JSON")?;
+    schema::conforms(&value, of).map(|()| text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn documents_are_found_in_what_models_write_around_them() {
+        let schema = json!({"type": "object", "required": ["a"]});
+        for text in ["{\"a\":1}", "Sure:\n```json\n{\"a\":1}\n```\nDone.", " {\"a\":1}\n"] {
+            assert_eq!(document_in(text, &schema).map(str::trim), Ok("{\"a\":1}"), "{text}");
+        }
+        assert_eq!(document_in("no", &schema), Err("it is not JSON".into()));
+        assert!(document_in("{\"b\":1}", &schema).unwrap_err().contains("lacks the field `a`"));
+        assert_eq!(document_in("It is [1, 2].", &json!({"type": "array"})), Ok("[1, 2]"));
+    }
+}
