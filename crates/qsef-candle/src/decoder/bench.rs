@@ -31,7 +31,8 @@ impl CandleModel {
         let start = Instant::now();
         let mut prefill_s = 0.0;
         for index in 0..=new_tokens {
-            let Some(logits) = session.feed(&pending, &|| false)? else { break };
+            let Some(tail) = session.feed(&pending, 1, &|| false)? else { break };
+            let logits = tail.logits(0)?;
             if index == 0 {
                 prefill_s = start.elapsed().as_secs_f64();
             }

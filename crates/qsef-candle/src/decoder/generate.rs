@@ -2,6 +2,7 @@ use qsef_core::{Delta, Error, FinishReason, Result, TokenLogprob, Usage};
 
 use super::{
     grammar::Constraint,
+    lookup::Lookup,
     sampler::{Sampler, logprobs},
     session::{CHUNK, Session},
     text::Utf8Joiner,
@@ -18,6 +19,21 @@ pub(super) struct Job {
     pub context: usize,
     pub sampler: Sampler,
     pub top_logprobs: usize,
+}
+
+impl Job {
+    /// The tokens that the grammar forces next, put out; no more than the limit allows.
+    fn forced(&mut self, out: &mut Writer<'_>, limit: usize) -> Vec<u32> {
+        let forced = self.constraint.as_mut().map(Constraint::forced).unwrap_or_default();
+        let mut kept = Vec::new();
+        for token in forced {
+            if out.tokens < limit && !out.vocabulary.stops.contains(&token) {
+                out.add(token, (self.top_logprobs > 0).then(|| (0.0, vec![(token, 0.0)])));
+                kept.push(token);
+            }
+        }
+        kept
+    }
 }
 
 /// Where pieces go; false says that nobody listens any more.
@@ -70,7 +86,8 @@ fn repeats(tokens: &[u32]) -> bool {
 /// Generates an answer into `sink`. The session keeps what it computed, so the next call can reuse a common prefix.
 ///
 /// Tokens that the grammar forces are not chosen, so no logits are computed for them: they go through the layers in one
-/// batch with the token before them.
+/// batch with the token before them. So do tokens that are guessed from what came before ([`Lookup`]); those that turn out
+/// wrong are forgotten, so that the answer is the same as without guesses.
 pub(super) fn generate(
     mut job: Job,
     session: &mut Session,
@@ -93,50 +110,71 @@ pub(super) fn generate(
     let limit = job.max_tokens.min(job.context.saturating_sub(job.prompt.len()));
     let joiner = Utf8Joiner::default();
     let mut out = Writer { vocabulary, joiner, waiting: Vec::new(), text: String::new(), tokens: 0 };
-    let mut made: Vec<u32> = Vec::new();
-    let finish = loop {
-        if let Some(constraint) = &mut job.constraint {
-            for token in constraint.forced() {
-                if out.tokens < limit && !vocabulary.stops.contains(&token) {
-                    out.add(token, (job.top_logprobs > 0).then(|| (0.0, vec![(token, 0.0)])));
-                    pending.push(token);
-                }
-            }
+    // The prompt and what was made: what comes next may have come before.
+    let mut all = job.prompt.clone();
+    let mut lookup = Lookup::default();
+    let mut passes = 0usize;
+    let finish = 'answer: {
+        let forced = job.forced(&mut out, limit);
+        all.extend(&forced);
+        pending.extend(forced);
+        loop {
             if !out.flush(sink, false) {
                 return Ok(());
             }
-            if constraint.complete() {
-                break FinishReason::Stop;
+            if job.constraint.as_ref().is_some_and(Constraint::complete) {
+                break 'answer FinishReason::Stop;
             }
-        }
-        if out.tokens >= limit {
-            break FinishReason::Length;
-        }
-        let Some(mut logits) = session.feed(&std::mem::take(&mut pending), stop)? else { return Ok(()) };
-        if let Some(constraint) = &mut job.constraint {
-            constraint.mask(&mut logits)?;
-        }
-        let token = job.sampler.choose(&logits).ok_or_else(|| {
-            Error::Internal("the model's output is not a number, or the grammar allows nothing".into())
-        })?;
-        if vocabulary.stops.contains(&token) {
-            break FinishReason::Stop;
-        }
-        if let Some(constraint) = &mut job.constraint {
-            constraint.consume(token)?;
-        }
-        if job.constraint.is_none() && job.sampler.is_greedy() {
-            made.push(token);
-            if made.len().is_multiple_of(16) && repeats(&made) {
-                break FinishReason::Repetition;
+            if out.tokens >= limit {
+                break 'answer FinishReason::Length;
             }
-        }
-        out.add(token, (job.top_logprobs > 0).then(|| logprobs(&logits, token, job.top_logprobs)));
-        pending.push(token);
-        if !out.flush(sink, false) || stop() {
-            return Ok(());
+            let room = (limit - out.tokens).min(CHUNK.saturating_sub(pending.len()));
+            let guess: Vec<u32> = lookup.guess(&all).iter().copied().take(room.saturating_sub(1)).collect();
+            let known = session.tokens().len() + pending.len();
+            pending.extend(&guess);
+            let Some(tail) = session.feed(&std::mem::take(&mut pending), guess.len() + 1, stop)? else { return Ok(()) };
+            passes += 1;
+            let mut right = 0;
+            // The token after those that were guessed right is chosen as if they had been fed one by one.
+            while pending.is_empty() {
+                let mut logits = tail.logits(right)?;
+                if let Some(constraint) = &mut job.constraint {
+                    constraint.mask(&mut logits)?;
+                }
+                let token = job.sampler.choose(&logits).ok_or_else(|| {
+                    Error::Internal("the model's output is not a number, or the grammar allows nothing".into())
+                })?;
+                if vocabulary.stops.contains(&token) {
+                    break 'answer FinishReason::Stop;
+                }
+                out.add(token, (job.top_logprobs > 0).then(|| logprobs(&logits, token, job.top_logprobs)));
+                let mut next = vec![token];
+                if let Some(constraint) = &mut job.constraint {
+                    constraint.consume(token)?;
+                    next.extend(job.forced(&mut out, limit));
+                }
+                all.extend(&next);
+                let made = all.get(job.prompt.len()..).unwrap_or_default();
+                if job.constraint.is_none() && job.sampler.is_greedy() && made.len().is_multiple_of(16) && repeats(made)
+                {
+                    break 'answer FinishReason::Repetition;
+                }
+                let guessed = guess.get(right..).unwrap_or_default();
+                let same = next.iter().zip(guessed).take_while(|(a, b)| a == b).count();
+                right += same;
+                pending.extend(next.get(same..).unwrap_or_default());
+                if out.tokens >= limit || job.constraint.as_ref().is_some_and(Constraint::complete) {
+                    break;
+                }
+            }
+            session.truncate(known + right);
+            lookup.learn(guess.len(), right);
+            if stop() {
+                return Ok(());
+            }
         }
     };
+    tracing::debug!(tokens = out.tokens, passes, "generated");
     let usage = Usage {
         prompt_tokens: job.prompt.len() as u64,
         cached_tokens: cached.saturating_sub(job.fresh) as u64,

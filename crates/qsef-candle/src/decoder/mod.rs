@@ -11,6 +11,7 @@ mod generate;
 mod gguf;
 mod grammar;
 mod kv;
+mod lookup;
 mod model;
 mod prefix;
 mod sampler;

@@ -146,7 +146,8 @@ impl CandleModel {
         let mut sampler = Sampler::new(0.0, 0);
         let (mut out, mut pending) = (Vec::new(), tokens.to_vec());
         while out.len() < count {
-            let Some(logits) = session.feed(&pending, &|| false)? else { break };
+            let Some(tail) = session.feed(&pending, 1, &|| false)? else { break };
+            let logits = tail.logits(0)?;
             let Some(token) = sampler.choose(&logits) else { break };
             out.push(token);
             if self.inner.vocabulary.stops.contains(&token) {

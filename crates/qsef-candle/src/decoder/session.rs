@@ -15,6 +15,19 @@ pub(super) struct Session {
     tokens: Vec<u32>,
 }
 
+/// The last hidden states of a feed, normalised, of which logits are computed when they are needed.
+pub(super) struct Tail {
+    weights: Arc<Weights>,
+    normed: Tensor,
+}
+
+impl Tail {
+    /// The logits after one of the tokens, counted from the first of the tail.
+    pub fn logits(&self, row: usize) -> Result<Vec<f32>> {
+        self.weights.logits(&self.normed, row).map_err(failed)
+    }
+}
+
 fn failed(error: candle_core::Error) -> Error {
     Error::Internal(format!("decoder: {}", first_line(&error)))
 }
@@ -42,16 +55,13 @@ impl Session {
         self.tokens.truncate(len);
     }
 
-    /// Appends tokens and returns the logits after the last one, or None when `stop` said so on the way; what was
-    /// computed until then is kept.
-    pub fn feed(&mut self, tokens: &[u32], stop: &dyn Fn() -> bool) -> Result<Option<Vec<f32>>> {
+    /// Appends tokens and returns what comes after each of the last `rows` of them, which are at most [`CHUNK`] and in one
+    /// chunk, or None when `stop` said so on the way; what was computed until then is kept.
+    pub fn feed(&mut self, tokens: &[u32], rows: usize, stop: &dyn Fn() -> bool) -> Result<Option<Tail>> {
         let Some(hidden) = self.run(tokens, stop, |_| Ok(()))? else { return Ok(None) };
-        let rows = hidden.dim(0).map_err(failed)?;
-        self.weights
-            .normed(&hidden.narrow(0, rows.saturating_sub(1), 1).map_err(failed)?)
-            .and_then(|normed| self.weights.logits(&normed, 0))
-            .map(Some)
-            .map_err(failed)
+        let first = hidden.dim(0).map_err(failed)?.saturating_sub(rows);
+        let last = hidden.narrow(0, first, rows).and_then(|last| self.weights.normed(&last)).map_err(failed)?;
+        Ok(Some(Tail { weights: self.weights.clone(), normed: last }))
     }
 
     /// Appends tokens; false when `stop` said so on the way.
