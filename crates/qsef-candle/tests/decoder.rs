@@ -224,3 +224,35 @@ fn damaged_files_are_named() {
     other[at..at + 5].copy_from_slice(b"mamba");
     assert!(check("other.gguf", &other).contains("mamba"));
 }
+
+#[tokio::test]
+async fn guesses_change_how_long_an_answer_takes_and_not_what_it_is() {
+    let steps = serde_json::json!({
+        "type": "object",
+        "properties": {"steps": {"type": "array", "maxItems": 4, "items": {
+            "type": "object", "properties": {"task": {"type": "string", "maxLength": 120}, "uses": {"type": "array", "items": {"type": "integer"}}},
+            "required": ["task", "uses"], "additionalProperties": false
+        }}},
+        "required": ["steps"], "additionalProperties": false
+    });
+    let split = "Split the request into steps, in its own words. Answer with JSON.";
+    let requests = [
+        "Book a table for two at the Italian place near the station, then send the address to Ann and Bob.",
+        "Play some jazz in the kitchen, set an alarm for half past six tomorrow, and turn off the lights in the hall.",
+        "把这段话翻译成英文,然后数一数有多少个单词。",
+    ];
+    for (name, constrained) in [(SMALL, true), (SMALL, false), (SMALLEST, false)] {
+        for (text, temperature) in requests.iter().flat_map(|text| [(text, 0.0), (text, 0.8)]) {
+            let ask = || {
+                let mut request = Request::new(vec![Message::system(split), Message::user(*text)]).max_tokens(90);
+                (request.temperature, request.seed) = (temperature, 7);
+                if constrained { request.json_schema(steps.clone()) } else { request }
+            };
+            let plain = AnyModel::new(model(name).with_speculation(false)).generate(ask()).await.unwrap();
+            let guessed = AnyModel::new(model(name)).generate(ask()).await.unwrap();
+            assert_eq!(guessed.text, plain.text, "{name}, {temperature}");
+            assert_eq!(guessed.usage.completion_tokens, plain.usage.completion_tokens);
+            assert_eq!(guessed.finish, plain.finish);
+        }
+    }
+}

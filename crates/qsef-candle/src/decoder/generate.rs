@@ -19,6 +19,8 @@ pub(super) struct Job {
     pub context: usize,
     pub sampler: Sampler,
     pub top_logprobs: usize,
+    /// Whether to guess what comes next.
+    pub speculates: bool,
 }
 
 impl Job {
@@ -128,7 +130,7 @@ pub(super) fn generate(
             if out.tokens >= limit {
                 break 'answer FinishReason::Length;
             }
-            let room = (limit - out.tokens).min(CHUNK.saturating_sub(pending.len()));
+            let room = if job.speculates { (limit - out.tokens).min(CHUNK.saturating_sub(pending.len())) } else { 0 };
             let guess: Vec<u32> = lookup.guess(&all).iter().copied().take(room.saturating_sub(1)).collect();
             let known = session.tokens().len() + pending.len();
             pending.extend(&guess);

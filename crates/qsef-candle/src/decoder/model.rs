@@ -32,6 +32,7 @@ const SESSIONS: usize = 3;
 pub struct CandleModel {
     inner: Arc<Inner>,
     prefixes: Option<Arc<PrefixStore>>,
+    speculates: bool,
 }
 
 struct Inner {
@@ -72,7 +73,7 @@ impl CandleModel {
             fingerprint: gguf.fingerprint(),
             load_time: start.elapsed(),
         };
-        Ok(Self { inner: Arc::new(inner), prefixes: None })
+        Ok(Self { inner: Arc::new(inner), prefixes: None, speculates: true })
     }
 
     /// What a GGUF file holds, without loading its weights.
@@ -89,6 +90,14 @@ impl CandleModel {
     #[must_use]
     pub fn with_prefix_dir(mut self, dir: PathBuf) -> Self {
         self.prefixes = Some(Arc::new(PrefixStore::new(dir, self.inner.fingerprint.clone())));
+        self
+    }
+
+    /// Whether tokens are guessed from what came before and checked together (prompt-lookup decoding). It is on unless this
+    /// turns it off, and changes how long an answer takes, not what it is.
+    #[must_use]
+    pub fn with_speculation(mut self, on: bool) -> Self {
+        self.speculates = on;
         self
     }
 
@@ -191,6 +200,7 @@ impl CandleModel {
             context,
             sampler: Sampler::new(request.temperature, request.seed),
             top_logprobs: request.top_logprobs,
+            speculates: self.speculates,
         })
     }
 
