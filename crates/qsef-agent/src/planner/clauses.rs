@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use qsef_score::text::{is_cjk, quoted, words};
+use qsef_score::text::{is_cjk, quoted, unquote, words};
 
 /// A part of a request where a step may begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
