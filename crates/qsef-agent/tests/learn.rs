@@ -126,7 +126,7 @@ async fn a_judges_scores_count_where_no_person_spoke_and_code_is_not_judged() {
     let judgement = hub.judge(&report.trace_id).await.unwrap();
     let [verdict] = judgement.verdicts.as_slice() else { panic!("{judgement:?}") };
     assert_eq!((verdict.id, verdict.expert.as_str(), verdict.score), (1, "paint", 0.0));
-    let asked = asked.lock().unwrap();
+    let asked = asked.lock().unwrap().clone();
     assert!(asked.len() == 1 && asked[0].contains("paint()"), "{asked:?}");
     let score = |expert: &str| ledger.record_of(expert).unwrap().map(|record| record.score);
     assert_eq!((score("paint"), score("count"), score("nobody")), (Some(0.0), Some(1.0), None));

@@ -94,7 +94,7 @@ impl CandleModel {
     }
 
     /// Whether tokens are guessed from what came before and checked together (prompt-lookup decoding). It is on unless this
-    /// turns it off, and changes how long an answer takes, not what it is.
+    /// turns it off, for answers under a schema at temperature 0.
     #[must_use]
     pub fn with_speculation(mut self, on: bool) -> Self {
         self.speculates = on;
@@ -192,15 +192,18 @@ impl CandleModel {
             OutputFormat::JsonSchema(schema) => Some(inner.grammars()?.json(schema)?),
             other => return Err(Error::Input(format!("output format {other:?} is not supported here"))),
         };
+        let sampler = Sampler::new(request.temperature, request.seed);
         Ok(Job {
             prompt,
             fresh: 0,
-            constraint,
             max_tokens: request.max_tokens,
             context,
-            sampler: Sampler::new(request.temperature, request.seed),
             top_logprobs: request.top_logprobs,
-            speculates: self.speculates,
+            // The last bits of logits depend on how many tokens go through at once. Where a grammar leaves little choice that
+            // hardly ever decides; in free text it does.
+            speculates: self.speculates && constraint.is_some() && sampler.is_greedy(),
+            constraint,
+            sampler,
         })
     }
 

@@ -114,7 +114,7 @@ struct Fitted {
 #[derive(Debug, Clone)]
 enum Whose {
     /// The outcomes of all experts.
-    All(Fitted),
+    All(Box<Fitted>),
     /// Those of experts that were chosen: how each did against its promises, which are worth `prior` outcomes.
     Chosen { arms: Vec<Arm>, prior: f64 },
 }
@@ -174,7 +174,7 @@ impl History {
             neighbours.add(&whereabouts(&place, &directions), outcomes);
         }
         neighbours.build_index();
-        Self { experts, neighbours, whose: Whose::All(Fitted { space, trend, directions }) }
+        Self { experts, neighbours, whose: Whose::All(Box::new(Fitted { space, trend, directions })) }
     }
 
     /// Keeps the outcomes of a ledger: of experts that were chosen, not of all. There is no telling a trend or a mean from
@@ -209,7 +209,8 @@ impl History {
     pub fn similar(&self, vector: &[f32], complexity: &Complexity) -> Similar<'_> {
         let experts = self.experts.numbers.len();
         let (sums, features) = match &self.whose {
-            Whose::All(Fitted { space, directions, .. }) => {
+            Whose::All(fitted) => {
+                let Fitted { space, directions, .. } = fitted.as_ref();
                 let place = space.place(vector, complexity);
                 (self.neighbours.near(&whereabouts(&place, directions), experts), place.features)
             }
@@ -239,7 +240,7 @@ impl Similar<'_> {
         };
         let seconds = [near, total].into_iter().find(|s| s.timed > 0).map(|s| s.seconds / f64::from(s.timed));
         let trend = match &self.history.whose {
-            Whose::All(Fitted { trend, .. }) => trend,
+            Whose::All(fitted) => &fitted.trend,
             Whose::Chosen { arms, prior } => {
                 let promise = arms.get(expert).map_or(promise, |arm| arm.mean(promise, *prior).min(promise));
                 let rate = likely((near.success + PROMISE_IN_LEDGER * promise) / (near.weight + PROMISE_IN_LEDGER));
