@@ -233,10 +233,7 @@ impl Hub {
         options: RunOptions,
     ) -> Result<RunReport> {
         let began = Instant::now();
-        let (ledger, id) = (self.ledger()?.clone(), trace_id.to_owned());
-        let stored = tokio::task::spawn_blocking(move || ledger.steps_of(&id)).await;
-        let stored = stored.map_err(|e| Error::Internal(e.to_string()))??;
-        let run = crate::run::replay(stored.into_iter().map(|(_, step)| step))?;
+        let run = self.stored(trace_id).await?;
         if run.steps == 0 {
             return Err(Error::Input(format!("the trace `{trace_id}` was made by a version that stored no steps")));
         }
@@ -344,6 +341,14 @@ impl Hub {
         };
         let items = futures::stream::poll_fn(move |context| items.poll_recv(context));
         futures::stream::select(items, futures::stream::once(run).filter_map(|()| std::future::ready(None)))
+    }
+
+    /// A run as its stored steps make it.
+    pub(crate) async fn stored(&self, trace_id: &str) -> Result<Run> {
+        let (ledger, id) = (self.ledger()?.clone(), trace_id.to_owned());
+        let stored = tokio::task::spawn_blocking(move || ledger.steps_of(&id)).await;
+        let stored = stored.map_err(|e| Error::Internal(e.to_string()))??;
+        crate::run::replay(stored.into_iter().map(|(_, step)| step))
     }
 
     pub(crate) fn planner(&self) -> &Planner {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use crate::{
     Hub,
     ledger::{Outcome, OutcomeKind},
-    run::{Run, Work, replay},
+    run::{Run, Work},
 };
 
 /// What the judge said of a run's subtasks.
@@ -39,10 +39,7 @@ impl Hub {
     /// # Errors
     /// [`Error::Input`] where there is no ledger or no such run; otherwise the model's own, or the ledger's.
     pub async fn judge(&self, trace_id: &str) -> Result<Judgement> {
-        let (ledger, id) = (self.ledger()?.clone(), trace_id.to_owned());
-        let stored = tokio::task::spawn_blocking(move || ledger.steps_of(&id)).await;
-        let stored = stored.map_err(|e| Error::Internal(e.to_string()))??;
-        let run = replay(stored.into_iter().map(|(_, step)| step))?;
+        let run = self.stored(trace_id).await?;
         let mut judgement = Judgement::default();
         for work in run.work.values() {
             let Some((expert, output)) = self.to_judge(work) else { continue };

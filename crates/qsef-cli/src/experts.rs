@@ -14,11 +14,6 @@ fn profiles(config: &AgentConfig) -> Result<Vec<ExpertProfile>> {
     Ok(experts.iter().map(|e| e.profile().clone()).collect())
 }
 
-/// How an expert did so far.
-fn record(expert: &str) -> Result<Option<Record>> {
-    qsef::open_ledger()?.record_of(expert)
-}
-
 fn in_words(record: &Record) -> String {
     let took = record.latency_ms.map(|ms| format!(", {:.1} s", ms / 1e3)).unwrap_or_default();
     let cost = record.usd.map(|usd| format!(", ${usd:.4}")).unwrap_or_default();
@@ -30,9 +25,10 @@ pub fn run(args: Experts) -> Result<End> {
         Experts::List { agent, json } => {
             let config = models::agent(&agent)?;
             if json {
+                let ledger = qsef::open_ledger()?;
                 let row = |profile: ExpertProfile| {
                     let mut row = json!(profile);
-                    if let (Some(record), Some(row)) = (record(&profile.id)?, row.as_object_mut()) {
+                    if let (Some(record), Some(row)) = (ledger.record_of(&profile.id)?, row.as_object_mut()) {
                         row.insert("record".into(), json!(record));
                     }
                     Ok(row)
@@ -53,7 +49,7 @@ pub fn run(args: Experts) -> Result<End> {
                 qsef::Error::Input(format!("the agent has no expert `{id}`; it has {}", ids.join(", ")))
             })?;
             screen::print(&format!("{}\n{}\n", styled(BOLD, &profile.id), profile.description));
-            if let Some(record) = record(&profile.id)? {
+            if let Some(record) = qsef::open_ledger()?.record_of(&profile.id)? {
                 screen::print(&format!("{}\n", in_words(&record)));
             }
             for example in &profile.examples {

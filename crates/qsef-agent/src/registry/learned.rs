@@ -1,6 +1,6 @@
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use qsef_core::ExpertProfile;
@@ -51,13 +51,17 @@ impl Learned {
     /// Adds an expert with the vectors of its anchor texts.
     pub fn add(&mut self, profile: &ExpertProfile, vectors: Vec<Vec<f32>>) {
         self.scorer.add(profile, vectors);
-        self.bandit.lock().unwrap_or_else(PoisonError::into_inner).add(&profile.id, profile.trials);
+        self.bandit().add(&profile.id, profile.trials);
     }
 
     /// Removes an expert.
     pub fn remove(&mut self, id: &str) {
         self.scorer.remove(id);
-        self.bandit.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        self.bandit().remove(id);
+    }
+
+    fn bandit(&self) -> MutexGuard<'_, Bandit> {
+        self.bandit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Learns from rows of a ledger, newest first, in place of what was learnt before.
@@ -103,13 +107,13 @@ impl Learned {
     /// The expert of those that suit a subtask that gets it because it is new; one of its trials is used up.
     pub fn on_trial<'a>(&self, scores: impl Iterator<Item = &'a Score>) -> Option<String> {
         let candidates: Vec<Candidate<'_>> = scores.map(candidate).collect();
-        let chosen = self.bandit.lock().unwrap_or_else(PoisonError::into_inner).trial(&candidates)?;
+        let chosen = self.bandit().trial(&candidates)?;
         candidates.get(chosen).map(|c| c.expert.to_owned())
     }
 
     /// What an expert's efficiency counts for in a choice: more where less is known of it and results are looked at.
     pub fn prospect(&self, score: &Score) -> f64 {
-        let mut bandit = self.bandit.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bandit = self.bandit();
         let chance = bandit.sample(&[candidate(score)]).first().copied().flatten();
         let more = chance.zip(bandit.mean(&score.expert, score.te)).map_or(0.0, |(chance, mean)| chance - mean);
         (score.te + more).min(1.0)

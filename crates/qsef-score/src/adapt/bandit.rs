@@ -48,7 +48,7 @@ impl Bandit {
     /// [`Error::Input`] for settings outside their ranges.
     pub fn new(settings: Settings, seed: u64) -> Result<Self> {
         settings.check()?;
-        Ok(Self { settings, seed, draws: 0, arms: BTreeMap::new() })
+        Ok(Self { seed, ..Self::of_valid(settings) })
     }
 
     pub(crate) fn of_valid(settings: Settings) -> Self {
