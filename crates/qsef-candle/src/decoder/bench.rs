@@ -26,12 +26,13 @@ impl CandleModel {
         if prompt.is_empty() || new_tokens == 0 {
             return Err(Error::Input("a measurement needs at least one prompt token and one new token".into()));
         }
-        let mut session = Session::new(self.weights().clone())?;
+        let mut session = Session::new(self.weights().clone());
         let mut pending = prompt;
         let start = Instant::now();
         let mut prefill_s = 0.0;
         for index in 0..=new_tokens {
-            let Some(tail) = session.feed(&pending, 1, &|| false)? else { break };
+            let tail = if index == 0 { session.feed(&pending, &|| false)? } else { session.extend(&pending, 1, &|| false)? };
+            let Some(tail) = tail else { break };
             let logits = tail.logits(0)?;
             if index == 0 {
                 prefill_s = start.elapsed().as_secs_f64();

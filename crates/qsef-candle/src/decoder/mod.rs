@@ -3,6 +3,7 @@
 //! [`CandleModel`] is the whole of it: load a file, and use it as a [`qsef_core::LanguageModel`]. Weights stay quantised;
 //! attention state is kept between calls, so a prompt that begins as an earlier one did costs only what is new.
 
+mod attention;
 mod bench;
 mod blocks;
 mod config;
@@ -11,6 +12,7 @@ mod generate;
 mod gguf;
 mod grammar;
 mod kv;
+mod linear;
 mod lookup;
 mod model;
 mod prefix;
