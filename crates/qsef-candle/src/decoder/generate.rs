@@ -121,7 +121,8 @@ pub(super) fn generate(
         all.extend(&forced);
         pending.extend(forced);
         loop {
-            if !out.flush(sink, false) {
+            // Nothing is put out before the prompt is read, so that the first piece tells how long that took.
+            if passes > 0 && !out.flush(sink, false) {
                 return Ok(());
             }
             if job.constraint.as_ref().is_some_and(Constraint::complete) {

@@ -4,7 +4,6 @@
 //! attention state is kept between calls, so a prompt that begins as an earlier one did costs only what is new.
 
 mod attention;
-mod bench;
 mod blocks;
 mod config;
 mod forward;
@@ -23,5 +22,4 @@ mod text;
 mod tokens;
 mod weights;
 
-pub use bench::BenchReport;
 pub use model::CandleModel;

@@ -1,7 +1,6 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::{Duration, Instant},
 };
 
 use futures::{StreamExt, channel::mpsc};
@@ -43,7 +42,6 @@ struct Inner {
     grammars: OnceLock<Result<Grammars, String>>,
     sessions: Mutex<Vec<Session>>,
     fingerprint: Vec<u8>,
-    load_time: Duration,
 }
 
 impl CandleModel {
@@ -52,7 +50,6 @@ impl CandleModel {
     /// # Errors
     /// [`Error::ModelFile`], naming the file, where it is missing, truncated, damaged or of another architecture.
     pub fn load(name: &str, path: &Path) -> Result<Self> {
-        let start = Instant::now();
         let gguf = Gguf::open(path)?;
         let (weights, vocabulary) = std::thread::scope(|scope| {
             let vocabulary = scope.spawn(|| Vocabulary::read(&gguf));
@@ -71,7 +68,6 @@ impl CandleModel {
             grammars: OnceLock::new(),
             sessions: Mutex::default(),
             fingerprint: gguf.fingerprint(),
-            load_time: start.elapsed(),
         };
         Ok(Self { inner: Arc::new(inner), prefixes: None, speculates: true })
     }
@@ -169,15 +165,6 @@ impl CandleModel {
             pending = vec![token];
         }
         Ok(out)
-    }
-
-    /// How long loading took.
-    pub fn load_time(&self) -> Duration {
-        self.inner.load_time
-    }
-
-    pub(super) fn weights(&self) -> &Arc<Weights> {
-        &self.inner.weights
     }
 
     fn job(&self, request: &Request) -> Result<Job> {
