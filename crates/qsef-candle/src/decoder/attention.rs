@@ -18,39 +18,55 @@ pub(super) struct Heads {
     pub dim: usize,
 }
 
+/// What the rows of one sequence see: the state of its positions, of which the first row is at `start`.
+pub(super) struct Seen<'a> {
+    pub rows: usize,
+    pub start: usize,
+    pub cache: &'a LayerCache,
+}
+
+/// Queries of one sequence that share a key head: of each its row among all rows, its head, and how many positions it sees.
+struct Work<'a> {
+    cache: &'a LayerCache,
+    key: usize,
+    queries: Vec<(usize, usize, usize)>,
+}
+
 /// Grouped-query attention without copies of keys and values: `queries [rows, heads · dim]`, already scaled, to as many mixed
-/// values. The first row is at position `start`; each sees what is in the cache up to its own position.
+/// values. The rows are those of several sequences, one after the other; each sees what is in its own cache up to its position.
 ///
 /// A row's result does not depend on the rows beside it.
-pub(super) fn attention(queries: &[f32], heads: Heads, start: usize, cache: &LayerCache) -> Vec<f32> {
+pub(super) fn attention(queries: &[f32], heads: Heads, sequences: &[Seen<'_>]) -> Vec<f32> {
     let Heads { queries: count, keys, dim } = heads;
     let group = count / keys;
     let rows: Vec<&[f32]> = queries.chunks_exact(count * dim).collect();
-    let work: Vec<(usize, Vec<(usize, usize)>)> = (0..keys)
-        .flat_map(|key| {
-            let all: Vec<(usize, usize)> =
-                (0..rows.len()).flat_map(|row| (0..group).map(move |head| (row, key * group + head))).collect();
-            all.chunks(TOGETHER).map(|some| (key, some.to_vec())).collect::<Vec<_>>()
-        })
-        .collect();
-    let mixed = in_parallel(&work, |(key, some)| {
-        let last = some.last().map_or(0, |(row, _)| *row);
-        let seen = start + last + 1;
-        let (keys, values) = cache.head(*key, seen);
-        let part = |(row, head): &(usize, usize)| {
+    let mut work = Vec::new();
+    let mut first = 0;
+    for &Seen { rows, start, cache } in sequences {
+        for key in 0..keys {
+            let head = |row| (0..group).map(move |head| (first + row, key * group + head, start + row + 1));
+            let all: Vec<(usize, usize, usize)> = (0..rows).flat_map(head).collect();
+            work.extend(all.chunks(TOGETHER).map(|some| Work { cache, key, queries: some.to_vec() }));
+        }
+        first += rows;
+    }
+    let mixed = in_parallel(&work, |Work { cache, key, queries }| {
+        let most = queries.last().map_or(0, |(_, _, seen)| *seen);
+        let (keys, values) = cache.head(*key, most);
+        let part = |(row, head, _): &(usize, usize, usize)| {
             rows.get(*row).and_then(|row| row.get(head * dim..(head + 1) * dim)).unwrap_or_default()
         };
-        let mut weights = product(&some.iter().map(part).collect::<Vec<_>>(), keys, dim);
-        for ((row, _), weights) in some.iter().zip(weights.chunks_exact_mut(seen)) {
-            let (visible, hidden) = weights.split_at_mut((start + row + 1).min(seen));
+        let mut weights = product(&queries.iter().map(part).collect::<Vec<_>>(), keys, dim);
+        for ((_, _, seen), weights) in queries.iter().zip(weights.chunks_exact_mut(most.max(1))) {
+            let (visible, hidden) = weights.split_at_mut((*seen).min(most));
             softmax(visible);
             hidden.fill(0.0);
         }
         mix(&weights, values, dim)
     });
     let mut out = vec![0.0; queries.len()];
-    for ((_, some), mixed) in work.iter().zip(&mixed) {
-        for ((row, head), mixed) in some.iter().zip(mixed.chunks_exact(dim)) {
+    for (Work { queries, .. }, mixed) in work.iter().zip(&mixed) {
+        for ((row, head, _), mixed) in queries.iter().zip(mixed.chunks_exact(dim)) {
             let at = (row * count + head) * dim;
             out.get_mut(at..at + dim).unwrap_or_default().copy_from_slice(mixed);
         }

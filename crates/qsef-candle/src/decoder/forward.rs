@@ -1,10 +1,10 @@
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor, bail};
 use pulp::Arch;
 
 use super::{
-    attention::{Heads, attention},
+    attention::{Heads, Seen, attention},
     config::Rope,
-    kv::{KvCache, LayerCache},
+    kv::KvCache,
     linear::{Kernels, Linear, read},
     weights::{Layer, Weights},
 };
@@ -13,25 +13,31 @@ use crate::dense::{exp, in_parts, sum};
 /// Numbers that one thread takes at a time where each is computed by itself.
 const PART: usize = 4096;
 
-/// Where the new tokens of a pass are.
-struct Places {
+/// New tokens of one sequence.
+pub(super) struct Part<'a> {
+    pub tokens: &'a [u32],
+    /// Position of the first.
+    pub start: usize,
+    pub cache: &'a mut KvCache,
+}
+
+/// What a pass shares between layers.
+struct Pass {
     kernels: Kernels,
-    /// Position of the first new token.
-    start: usize,
-    /// Cosine and sine of the rotation of each pair of dimensions, `[new tokens, head_dim / 2]`.
+    /// Cosine and sine of the rotation of each pair of dimensions, `[tokens, head_dim / 2]`.
     turns: Vec<(f32, f32)>,
 }
 
 impl Weights {
-    /// Runs `tokens` at positions `start..` through all layers, writing their state into `cache`.
+    /// Runs the new tokens of one or several sequences through all layers together, writing their state into the caches, which have
+    /// room for it.
     ///
-    /// Returns the final hidden states `[tokens, hidden]`, not yet normalised, or None when `stop` said so on the way.
+    /// Returns the final hidden states `[tokens, hidden]`, one sequence's after the other's, not yet normalised, or None when
+    /// `stop` said so on the way.
     pub fn hidden(
         &self,
-        tokens: &[u32],
-        start: usize,
+        parts: &mut [Part<'_>],
         kernels: Kernels,
-        cache: &mut KvCache,
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<Vec<f32>>> {
         let turn = |position: usize| {
@@ -40,14 +46,16 @@ impl Weights {
                 (cos as f32, sin as f32)
             })
         };
-        let places = Places { kernels, start, turns: (start..start + tokens.len()).flat_map(turn).collect() };
+        let positions = parts.iter().flat_map(|part| part.start..part.start + part.tokens.len());
+        let pass = Pass { kernels, turns: positions.flat_map(turn).collect() };
+        let tokens: Vec<u32> = parts.iter().flat_map(|part| part.tokens).copied().collect();
         let embedded = self.embedding.embedding(&Tensor::new(tokens, &Device::Cpu)?)?;
         let mut x: Vec<f32> = embedded.flatten_all()?.to_vec1()?;
-        for (layer, state) in self.layers.iter().zip(&mut cache.layers) {
+        for (index, layer) in self.layers.iter().enumerate() {
             if stop() {
                 return Ok(None);
             }
-            let attended = self.attention(layer, self.normed(&x, &layer.attn_norm)?, &places, state)?;
+            let attended = self.attention(layer, index, self.normed(&x, &layer.attn_norm)?, &pass, parts)?;
             read(&attended, |more| add(&mut x, more))?;
             let fed = self.feed_forward(layer, self.normed(&x, &layer.ffn_norm)?, kernels)?;
             read(&fed, |more| add(&mut x, more))?;
@@ -76,32 +84,38 @@ impl Weights {
         self.output.forward(&normed.narrow(0, row, 1)?.contiguous()?, Kernels::One)?.flatten_all()?.to_vec1()
     }
 
-    fn attention(&self, layer: &Layer, x: Tensor, places: &Places, state: &mut LayerCache) -> Result<Tensor> {
+    fn attention(&self, layer: &Layer, index: usize, x: Tensor, pass: &Pass, parts: &mut [Part<'_>]) -> Result<Tensor> {
         let heads = Heads { queries: self.config.heads, keys: self.config.kv_heads, dim: self.config.head_dim };
-        let [q, k, v] = Linear::forward_all([&layer.q, &layer.k, &layer.v], &x, places.kernels)?;
+        let [q, k, v] = Linear::forward_all([&layer.q, &layer.k, &layer.v], &x, pass.kernels)?;
         let scale = (heads.dim as f32).powf(-0.5);
         let mut queries: Vec<f32> = q.flatten_all()?.to_vec1()?;
-        self.turn(&mut queries, &layer.q, heads.queries, places);
+        self.turn(&mut queries, &layer.q, heads.queries, pass);
         queries.iter_mut().for_each(|x| *x *= scale);
         let mut keys: Vec<f32> = k.flatten_all()?.to_vec1()?;
-        self.turn(&mut keys, &layer.k, heads.keys, places);
+        self.turn(&mut keys, &layer.k, heads.keys, pass);
         let mut values: Vec<f32> = v.flatten_all()?.to_vec1()?;
         add_bias(&mut values, &layer.v);
-        for (index, (key, value)) in keys.chunks_exact(heads.dim).zip(values.chunks_exact(heads.dim)).enumerate() {
-            let (to_key, to_value) = state.at(index % heads.keys, places.start + index / heads.keys);
-            to_key.copy_from_slice(key);
-            to_value.copy_from_slice(value);
+        let mut made = keys.chunks_exact(heads.dim).zip(values.chunks_exact(heads.dim));
+        let mut sequences = Vec::with_capacity(parts.len());
+        for Part { tokens, start, cache } in parts {
+            let Some(cache) = cache.layers.get_mut(index) else { bail!("no state of layer {index}") };
+            for row in 0..tokens.len() {
+                for (head, (key, value)) in (0..heads.keys).zip(made.by_ref()) {
+                    cache.put(head, *start + row, key, value);
+                }
+            }
+            sequences.push(Seen { rows: tokens.len(), start: *start, cache });
         }
-        let mixed = attention(&queries, heads, places.start, state);
+        let mixed = attention(&queries, heads, &sequences);
         let rows = x.dim(0)?;
-        layer.out.forward(&Tensor::from_vec(mixed, (rows, heads.queries * heads.dim), &Device::Cpu)?, places.kernels)
+        layer.out.forward(&Tensor::from_vec(mixed, (rows, heads.queries * heads.dim), &Device::Cpu)?, pass.kernels)
     }
 
     /// Adds the bias of `of` to what it made, `[rows, heads · head_dim]`, and rotates each head by its position.
-    fn turn(&self, x: &mut [f32], of: &Linear, heads: usize, places: &Places) {
+    fn turn(&self, x: &mut [f32], of: &Linear, heads: usize, pass: &Pass) {
         add_bias(x, of);
         let dim = self.config.head_dim;
-        for (row, turns) in x.chunks_exact_mut(heads * dim).zip(places.turns.chunks_exact(dim / 2)) {
+        for (row, turns) in x.chunks_exact_mut(heads * dim).zip(pass.turns.chunks_exact(dim / 2)) {
             for head in row.chunks_exact_mut(dim) {
                 match self.config.rope {
                     Rope::Halves => {

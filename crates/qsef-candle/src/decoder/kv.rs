@@ -17,11 +17,13 @@ impl LayerCache {
         (self.keys.get(range.clone()).unwrap_or_default(), self.values.get(range).unwrap_or_default())
     }
 
-    /// Where key and value of one head at one position are written.
-    pub fn at(&mut self, head: usize, position: usize) -> (&mut [f32], &mut [f32]) {
+    /// Writes key and value of one head at one position, for which there is room.
+    pub fn put(&mut self, head: usize, position: usize, key: &[f32], value: &[f32]) {
         let start = (head * self.capacity + position) * self.dim;
-        let range = start..start + self.dim;
-        (self.keys.get_mut(range.clone()).unwrap_or_default(), self.values.get_mut(range).unwrap_or_default())
+        for (state, new) in [(&mut self.keys, key), (&mut self.values, value)] {
+            let place = state.get_mut(start..start + self.dim).unwrap_or_default();
+            place.iter_mut().zip(new).for_each(|(to, from)| *to = *from);
+        }
     }
 
     fn grow(&mut self, capacity: usize, heads: usize, used: usize) {

@@ -9,9 +9,10 @@ use qsef_core::{
 };
 
 use super::{
+    answer::{Answer, Job, Sink},
     config::Config,
     draft::Draft,
-    generate::{Job, generate},
+    engine::{Order, serve},
     gguf::Gguf,
     grammar::Grammars,
     linear::Kernels,
@@ -23,12 +24,15 @@ use super::{
     weights::Weights,
 };
 
+/// State of fewer tokens than these is computed as fast as it is copied.
+const COPIED: usize = 16;
+
 /// Sessions kept for reuse. Each holds the attention state of its last call.
 const SESSIONS: usize = 3;
 
 /// A GGUF language model that runs in this process. Clones share weights and saved state.
 ///
-/// One generation runs at a time; others wait for it.
+/// Answers that are asked for at the same time are made together, in the same passes through the layers.
 #[derive(Clone)]
 pub struct CandleModel {
     inner: Arc<Inner>,
@@ -43,6 +47,8 @@ struct Inner {
     template: Template,
     grammars: OnceLock<Result<Grammars, String>>,
     sessions: Mutex<Vec<Session>>,
+    /// The way to the thread that makes the answers; none before the first.
+    engine: Mutex<Option<std::sync::mpsc::Sender<Order>>>,
     fingerprint: Vec<u8>,
 }
 
@@ -69,6 +75,7 @@ impl CandleModel {
             template,
             grammars: OnceLock::new(),
             sessions: Mutex::default(),
+            engine: Mutex::default(),
             fingerprint: gguf.fingerprint(),
         };
         Ok(Self { inner: Arc::new(inner), prefixes: None, speculates: true })
@@ -154,7 +161,7 @@ impl CandleModel {
         let (mut out, mut pending) = (Vec::new(), tokens.to_vec());
         while out.len() < count {
             let kernels = if out.is_empty() { Kernels::Several } else { Kernels::One };
-            let Some(tail) = session.feed(&pending, kernels, 1, &|| false)? else { break };
+            let Some(tail) = session.feed(&pending, kernels, &|| false)? else { break };
             let logits = tail.logits(0)?;
             let Some(token) = sampler.choose(&logits) else { break };
             out.push(token);
@@ -212,22 +219,41 @@ impl CandleModel {
         Ok(prefix.iter().zip(prompt).take_while(|(a, b)| a == b).count())
     }
 
-    fn run(&self, request: &Request, sender: &mpsc::UnboundedSender<Result<qsef_core::Delta>>) -> Result<()> {
+    /// Begins an answer in the session that has most of its prompt, or in a copy of the state of one that is `in_use`; None where
+    /// nobody listens any more.
+    pub(super) fn begin<'a>(
+        &self,
+        request: &Request,
+        sink: Sink,
+        in_use: impl Iterator<Item = &'a Session>,
+    ) -> Result<Option<Answer>> {
         let mut job = self.job(request)?;
-        let mut sessions = self.inner.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let stop = || sender.is_closed();
-        if stop() {
-            return Ok(());
+        let mut session = self.inner.session(&job.prompt);
+        let best = in_use.max_by_key(|other| other.common(&job.prompt));
+        if let Some((other, common)) = best.map(|other| (other, other.common(&job.prompt)))
+            && common > session.common(&job.prompt) + COPIED
+        {
+            session.copy(other, common)?;
         }
-        let mut session = self.inner.session(&mut sessions, &job.prompt);
+        let stop = || sink.is_closed();
         if let Some(store) = &self.prefixes {
             let prefix = self.prefix_tokens(request, &job.prompt)?;
             job.fresh = store.prepare(&mut session, job.prompt.get(..prefix).unwrap_or_default(), &stop)?;
         }
-        let done =
-            generate(job, &mut session, &self.inner.vocabulary, &stop, &mut |d| sender.unbounded_send(Ok(d)).is_ok());
+        if stop() {
+            self.keep(session);
+            return Ok(None);
+        }
+        Ok(Some(Answer::new(job, session, self.inner.vocabulary.clone(), sink)))
+    }
+
+    /// Keeps a session for reuse; the oldest goes where there are enough.
+    pub(super) fn keep(&self, session: Session) {
+        let mut sessions = self.inner.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.push(session);
-        done
+        if sessions.len() > SESSIONS {
+            sessions.remove(0);
+        }
     }
 }
 
@@ -242,6 +268,28 @@ fn info(name: &str, gguf: &Gguf, config: &Config) -> ModelInfo {
 }
 
 impl Inner {
+    /// Gives an order to the model's thread: one of its own, not the runtime's pool, because candle's kernels keep every core busy,
+    /// and an application may have no runtime at all.
+    fn order(&self, order: Order) -> Result<()> {
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        let order = match &*engine {
+            Some(sender) => match sender.send(order) {
+                Ok(()) => return Ok(()),
+                // The thread is gone.
+                Err(refused) => refused.0,
+            },
+            None => order,
+        };
+        let (sender, orders) = std::sync::mpsc::channel();
+        let failed = |e: &dyn std::fmt::Display| Error::Internal(format!("cannot start a thread: {e}"));
+        std::thread::Builder::new()
+            .name("qsef-decoder".into())
+            .spawn(move || serve(&orders))
+            .map_err(|e| failed(&e))?;
+        sender.send(order).map_err(|e| failed(&e))?;
+        *engine = Some(sender);
+        Ok(())
+    }
     /// The tokens of a conversation. What messages contain is text, whatever it looks like.
     fn encode(&self, messages: &[Message], answer: bool) -> Result<Vec<u32>> {
         let prompt = self.template.render(messages, answer, |text| self.vocabulary.seam(text))?;
@@ -257,7 +305,8 @@ impl Inner {
 
     /// Takes the session that shares the longest beginning with `prompt`, or a new one: a session is only overwritten
     /// where at least half of it stays useful or there is no room for another. The least recently used come first.
-    fn session(&self, sessions: &mut Vec<Session>, prompt: &[u32]) -> Session {
+    fn session(&self, prompt: &[u32]) -> Session {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let best =
             sessions.iter().enumerate().max_by_key(|(_, s)| s.common(prompt)).map(|(i, s)| (i, s.common(prompt)));
         match best {
@@ -276,24 +325,14 @@ impl LanguageModel for CandleModel {
     }
 
     async fn stream(&self, request: Request) -> Result<DeltaStream> {
-        let (sender, receiver) = mpsc::unbounded();
-        let model = self.clone();
-        // A thread of its own, not the runtime's pool: candle's kernels keep every core busy, and an application may
-        // have no runtime at all.
-        std::thread::Builder::new()
-            .name("qsef-decoder".into())
-            .spawn(move || {
-                if let Err(error) = model.run(&request, &sender) {
-                    let _ = sender.unbounded_send(Err(model.named(error)));
-                }
-            })
-            .map_err(|e| Error::Internal(format!("cannot start a thread: {e}")))?;
+        let (sink, receiver) = mpsc::unbounded();
+        self.inner.order(Order { model: self.clone(), request, sink })?;
         Ok(receiver.boxed())
     }
 }
 
 impl CandleModel {
-    fn named(&self, error: Error) -> Error {
+    pub(super) fn named(&self, error: Error) -> Error {
         match error {
             Error::Internal(message) => Error::Model { model: self.inner.info.name.clone(), message },
             other => other,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use qsef_core::{Error, Result};
 
-use super::{gguf::first_line, kv::KvCache, linear::Kernels, weights::Weights};
+use super::{forward::Part, gguf::first_line, kv::KvCache, linear::Kernels, weights::Weights};
 
 /// Tokens that go through the layers together. More would only make the score matrix larger.
 pub(super) const CHUNK: usize = 256;
@@ -15,13 +15,20 @@ pub(super) struct Session {
     tokens: Vec<u32>,
 }
 
-/// The last hidden states of a feed, normalised, of which logits are computed when they are needed.
+/// Hidden states, normalised, of which logits are computed when they are needed.
 pub(super) struct Tail {
     weights: Arc<Weights>,
     normed: Tensor,
 }
 
 impl Tail {
+    /// What comes after each of the last `rows` hidden states.
+    fn of(weights: &Arc<Weights>, hidden: &[f32], rows: usize) -> Result<Self> {
+        let first = hidden.len().saturating_sub(rows * weights.config.hidden);
+        let normed = weights.normed(hidden.get(first..).unwrap_or_default(), &weights.norm).map_err(failed)?;
+        Ok(Self { weights: weights.clone(), normed })
+    }
+
     /// The logits after one of the tokens, counted from the first of the tail.
     pub fn logits(&self, row: usize) -> Result<Vec<f32>> {
         self.weights.logits(&self.normed, row).map_err(failed)
@@ -55,20 +62,11 @@ impl Session {
         self.tokens.truncate(len);
     }
 
-    /// Appends tokens and returns what comes after each of the last `rows` of them, or None when `stop` said so on the way; what
-    /// was computed until then is kept. There may be more than [`CHUNK`] tokens only where `rows` is 1.
-    pub fn feed(
-        &mut self,
-        tokens: &[u32],
-        kernels: Kernels,
-        rows: usize,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<Option<Tail>> {
+    /// Appends tokens and returns what comes after the last of them, or None when `stop` said so on the way; what was computed
+    /// until then is kept.
+    pub fn feed(&mut self, tokens: &[u32], kernels: Kernels, stop: &dyn Fn() -> bool) -> Result<Option<Tail>> {
         let Some(hidden) = self.run(tokens, kernels, stop, |_| Ok(()))? else { return Ok(None) };
-        let first = hidden.len().saturating_sub(rows * self.weights.config.hidden);
-        let normed =
-            self.weights.normed(hidden.get(first..).unwrap_or_default(), &self.weights.norm).map_err(failed)?;
-        Ok(Some(Tail { weights: self.weights.clone(), normed }))
+        Tail::of(&self.weights, &hidden, 1).map(Some)
     }
 
     /// Appends tokens of a prompt; false when `stop` said so on the way.
@@ -114,13 +112,14 @@ impl Session {
         Ok(())
     }
 
-    fn run(
-        &mut self,
-        tokens: &[u32],
-        kernels: Kernels,
-        stop: &dyn Fn() -> bool,
-        mut each: impl FnMut(&[f32]) -> candle_core::Result<()>,
-    ) -> Result<Option<Vec<f32>>> {
+    /// Takes over the state of the first `len` tokens of another session.
+    pub fn copy(&mut self, other: &Self, len: usize) -> Result<()> {
+        let len = len.min(other.tokens.len());
+        self.import(other.tokens.get(..len).unwrap_or_default(), &other.export(len))
+    }
+
+    /// Makes room for more tokens.
+    fn reserve(&mut self, tokens: &[u32]) -> Result<()> {
         let context = self.weights.config.context;
         let total = self.tokens.len() + tokens.len();
         if tokens.is_empty() || total > context {
@@ -129,10 +128,21 @@ impl Session {
             )));
         }
         self.cache.reserve(total, self.tokens.len());
+        Ok(())
+    }
+
+    fn run(
+        &mut self,
+        tokens: &[u32],
+        kernels: Kernels,
+        stop: &dyn Fn() -> bool,
+        mut each: impl FnMut(&[f32]) -> candle_core::Result<()>,
+    ) -> Result<Option<Vec<f32>>> {
+        self.reserve(tokens)?;
         let mut last = None;
         for chunk in tokens.chunks(CHUNK) {
-            let start = self.tokens.len();
-            let hidden = self.weights.hidden(chunk, start, kernels, &mut self.cache, stop).map_err(failed)?;
+            let part = Part { tokens: chunk, start: self.tokens.len(), cache: &mut self.cache };
+            let hidden = self.weights.hidden(&mut [part], kernels, stop).map_err(failed)?;
             let Some(hidden) = hidden else {
                 return Ok(None);
             };
@@ -142,4 +152,37 @@ impl Session {
         }
         Ok(last)
     }
+}
+
+/// Tokens for a session, and of how many of them, the last ones, it is wanted what comes after.
+pub(super) struct Feed<'a> {
+    pub session: &'a mut Session,
+    pub tokens: &'a [u32],
+    pub rows: usize,
+}
+
+/// Appends tokens to several sessions of the same weights in one pass: what comes after each, or None when `stop` said so on the way,
+/// and nothing was appended.
+pub(super) fn feed_together(
+    feeds: &mut [Feed<'_>],
+    kernels: Kernels,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Vec<Tail>>> {
+    let Some(weights) = feeds.first().map(|feed| feed.session.weights.clone()) else { return Ok(Some(Vec::new())) };
+    feeds.iter_mut().try_for_each(|feed| feed.session.reserve(feed.tokens))?;
+    let mut parts: Vec<Part<'_>> = Vec::with_capacity(feeds.len());
+    for feed in feeds.iter_mut() {
+        let Session { cache, tokens, .. } = &mut *feed.session;
+        parts.push(Part { tokens: feed.tokens, start: tokens.len(), cache });
+    }
+    let Some(hidden) = weights.hidden(&mut parts, kernels, stop).map_err(failed)? else { return Ok(None) };
+    let mut hidden = hidden.as_slice();
+    let mut tails = Vec::with_capacity(feeds.len());
+    for feed in feeds {
+        feed.session.tokens.extend_from_slice(feed.tokens);
+        let (own, others) = hidden.split_at(feed.tokens.len() * weights.config.hidden);
+        tails.push(Tail::of(&weights, own, feed.rows)?);
+        hidden = others;
+    }
+    Ok(Some(tails))
 }
