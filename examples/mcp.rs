@@ -1,7 +1,7 @@
 //! Tools of an MCP server as experts: connects to the server that is given, shows what its tools are, and asks one thing.
 //!
-//!     cargo run --release -p qsef --example mcp -- "What time is it in Tokyo?" uvx mcp-server-time
-//!     cargo run --release -p qsef --example mcp -- "What time is it in Tokyo?" http://localhost:8000/mcp
+//!     cargo run --release -p qsef --features mcp --example mcp -- "What time is it in Tokyo?" uvx mcp-server-time
+//!     cargo run --release -p qsef --features mcp --example mcp -- "What time is it in Tokyo?" http://localhost:8000/mcp
 
 use qsef::{McpConfig, mcp, prelude::*};
 
