@@ -87,23 +87,27 @@ impl Planner {
             let plan = Plan::single(request.trim());
             return Ok(Planned { plan, analysis, usage: Usage::default(), repairs: Vec::new() });
         }
-        let (steps, usage) = self.segment(&request, analysis.clauses.len()).await?;
-        let (plan, repairs) = check::repair(&request, &analysis, steps, &examples());
-        Ok(Planned { plan, analysis, usage, repairs })
+        let generation = generate(&self.model, Self::question(&request, &analysis)).await?;
+        tracing::debug!(plan = generation.text, "the model's plan");
+        Ok(Self::reading(&request, analysis, &generation.text, generation.usage))
     }
 
-    /// The model's steps; those before the break where its output is cut.
-    async fn segment(&self, request: &str, clauses: usize) -> Result<(Vec<Step>, Usage)> {
+    /// What the model is asked where it has to split a request.
+    pub fn question(request: &str, analysis: &Analysis) -> Request {
         let prefix = prompts::plan();
         let mut messages = prefix.to_vec();
         messages.push(Message::user(request));
         // A plan repeats the request's words, so its length follows the request's.
         let max_tokens = (160 + request.len()).min(2048);
         // A small model that begins to repeat itself goes on to the limit: there are hardly more steps than clauses.
-        let call = Request::new(messages).json_schema(schema((clauses + 2).min(MAX_STEPS)));
-        let generation = generate(&self.model, call.max_tokens(max_tokens).prefix_messages(prefix.len())).await?;
-        tracing::debug!(plan = generation.text, "the model's plan");
-        Ok((read_steps(&generation.text), generation.usage))
+        let schema = schema((analysis.clauses.len() + 2).min(MAX_STEPS));
+        Request::new(messages).json_schema(schema).max_tokens(max_tokens).prefix_messages(prefix.len())
+    }
+
+    /// The plan that the model's answer stands for, repaired from the request where the answer is cut or wrong.
+    pub fn reading(request: &str, analysis: Analysis, answer: &str, usage: Usage) -> Planned {
+        let (plan, repairs) = check::repair(request, &analysis, read_steps(answer), &examples());
+        Planned { plan, analysis, usage, repairs }
     }
 }
 
