@@ -127,6 +127,9 @@ impl Program {
             return Err(format!("the environment has no variable `{lacking}`, which `pass_env` names"));
         }
         command.envs(&config.env).kill_on_drop(true);
+        // Ctrl-C is meant for a run, and not for the servers that the next one needs.
+        #[cfg(unix)]
+        command.process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|e| format!("its command `{name}` cannot be started: {e}"))?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());

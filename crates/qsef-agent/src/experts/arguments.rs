@@ -30,7 +30,7 @@ impl Function<'_> {
     /// left out and is empty is left out.
     ///
     /// # Errors
-    /// [`Error::Expert`] where the model writes nothing usable twice; the model's own.
+    /// [`Error::Declined`] where the model writes nothing usable twice: nothing has been done yet. The model's own.
     pub async fn arguments(&self, model: &AnyModel, call: &ExpertCall) -> Result<(Value, Usage)> {
         if let Some(given) = self.given(call) {
             return Ok((given, Usage::default()));
@@ -62,7 +62,7 @@ impl Function<'_> {
             messages.push(Message::user(format!("No: {complaint}. Try again.")));
         }
         let message = format!("the arguments cannot be filled in: {complaint}");
-        Err(Error::Expert { expert: self.expert.to_owned(), message })
+        Err(Error::Declined { expert: self.expert.to_owned(), message })
     }
 
     /// A backend may refuse a keyword of a schema that others made.
