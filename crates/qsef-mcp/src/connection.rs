@@ -17,7 +17,8 @@ use tokio::{sync::Mutex, time::Instant};
 
 use crate::{
     fault::Trouble,
-    program::{MAX_MESSAGE, Program, Witness},
+    lines::MAX_MESSAGE,
+    program::{Program, Witness},
     tools::{self, Listed},
 };
 

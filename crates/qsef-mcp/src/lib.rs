@@ -9,6 +9,7 @@
 mod connection;
 mod expert;
 mod fault;
+mod lines;
 mod profile;
 mod program;
 mod result;

@@ -9,13 +9,12 @@ use std::{
 
 use qsef_agent::config::McpConfig;
 use tokio::{
-    io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream},
+    io::{AsyncBufRead, AsyncWriteExt, BufReader, DuplexStream},
     process::{Child, ChildStderr, ChildStdin, Command},
     sync::{oneshot, watch},
 };
 
-/// The most bytes of one message. A longer one is dropped, and the call that it answers fails.
-pub(crate) const MAX_MESSAGE: usize = 16 << 20;
+use crate::lines::{MAX_MESSAGE, id_of, line};
 
 /// The code of the error that stands for a message that is too long; JSON-RPC leaves it to implementations.
 const TOO_LONG: i32 = -32_050;
@@ -186,15 +185,16 @@ fn cut(line: &str) -> String {
 async fn pass_on(mut output: impl AsyncBufRead + Unpin, mut to: DuplexStream, said: Said) {
     while let Some((mut bytes, rest)) = line(&mut output, MAX_MESSAGE).await {
         if let Some(tail) = rest {
-            said.with(|words| words.too_long = true);
-            // Without its number nobody could know which call fails: all do.
-            let Some(id) = id_of(&bytes, &tail) else { return };
+            let Some(id) = id_of(&bytes, &tail) else {
+                // Nobody can know which call it would have answered: all fail.
+                said.with(|words| words.too_long = true);
+                return;
+            };
             let message =
                 format!("the answer has more than {} MiB, which is the most that is taken", MAX_MESSAGE >> 20);
             let error =
                 serde_json::json!({"jsonrpc": "2.0", "id": id, "error": {"code": TOO_LONG, "message": message}});
             bytes = format!("{error}\n").into_bytes();
-            said.with(|words| words.too_long = false);
         } else if !bytes.trim_ascii_start().starts_with(b"{") && !bytes.trim_ascii_start().starts_with(b"[") {
             let text = cut(&String::from_utf8_lossy(&bytes));
             if !text.trim().is_empty() {
@@ -205,72 +205,5 @@ async fn pass_on(mut output: impl AsyncBufRead + Unpin, mut to: DuplexStream, sa
         if to.write_all(&bytes).await.is_err() {
             return;
         }
-    }
-}
-
-/// The next line of at most so many bytes; of a longer one its beginning, and the end of the rest. None at the end of the stream.
-async fn line(from: &mut (impl AsyncBufRead + Unpin), most: usize) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
-    let mut begin = Vec::new();
-    let read = from.take(most as u64).read_until(b'\n', &mut begin).await.ok()?;
-    if read == 0 {
-        return None;
-    }
-    if read < most || begin.ends_with(b"\n") {
-        return Some((begin, None));
-    }
-    let mut last = Vec::new();
-    loop {
-        let mut piece = Vec::new();
-        let read = from.take(4096).read_until(b'\n', &mut piece).await.ok()?;
-        let before = std::mem::replace(&mut last, piece);
-        if read == 0 || last.ends_with(b"\n") {
-            return Some((begin, Some([before, last].concat())));
-        }
-    }
-}
-
-/// The number of the call that a message answers, read at its beginning or its end, where servers write it.
-fn id_of(begin: &[u8], end: &[u8]) -> Option<u64> {
-    let text = |bytes: &[u8]| -> String { String::from_utf8_lossy(bytes).split_whitespace().collect() };
-    let head = text(begin.get(..120).unwrap_or(begin));
-    let rest = [r#"{"jsonrpc":"2.0","id":"#, r#"{"id":"#].iter().find_map(|start| head.strip_prefix(start));
-    if let Some(rest) = rest {
-        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        return digits.parse().ok();
-    }
-    let tail = text(end.get(end.len().saturating_sub(120)..).unwrap_or(end));
-    let tail = tail.strip_suffix('}')?;
-    let tail = tail.strip_suffix(r#","jsonrpc":"2.0""#).unwrap_or(tail);
-    tail.rsplit_once(r#","id":"#)?.1.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_call_of_a_long_answer_is_found_at_either_end() {
-        let filler = "x".repeat(500);
-        for (message, id) in [
-            (format!(r#"{{"jsonrpc":"2.0","id":7,"result":"{filler}"}}"#), Some(7)),
-            (format!(r#"{{"jsonrpc": "2.0", "id": 12, "result": "{filler}"}}"#), Some(12)),
-            (format!("{{\"result\":\"{filler}\",\"jsonrpc\":\"2.0\",\"id\":3}}\n"), Some(3)),
-            (format!(r#"{{"result":"{filler}","id":4,"jsonrpc":"2.0"}}"#), Some(4)),
-            (format!(r#"{{"result":{{"text":"{filler}","id":"a"}}}}"#), None),
-            (filler, None),
-        ] {
-            assert_eq!(id_of(message.as_bytes(), message.as_bytes()), id, "{message}");
-        }
-    }
-
-    #[tokio::test]
-    async fn lines_are_read_whole_or_by_their_ends() {
-        let text = format!("short\n{}end\nlast", "y".repeat(20_000));
-        let mut from = BufReader::new(text.as_bytes());
-        assert_eq!(line(&mut from, 100).await, Some((b"short\n".to_vec(), None)));
-        let (begin, end) = line(&mut from, 100).await.unwrap();
-        assert!(begin.len() == 100 && end.unwrap().ends_with(b"yyend\n"));
-        assert_eq!(line(&mut from, 100).await, Some((b"last".to_vec(), None)));
-        assert_eq!(line(&mut from, 100).await, None);
     }
 }
