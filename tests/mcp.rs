@@ -29,7 +29,8 @@ fn agent(home: &Path, servers: &str) -> String {
 
 /// Where the programs of others are.
 fn others() -> PathBuf {
-    PathBuf::from(std::env::var_os("QSEF_MCP_BIN").expect("QSEF_MCP_BIN names the directory of `mcp-server-time`"))
+    let dir = std::env::var_os("QSEF_MCP_BIN");
+    PathBuf::from(dir.unwrap_or_else(|| panic!("QSEF_MCP_BIN names the directory of `mcp-server-time`")))
 }
 
 #[test]
