@@ -19,13 +19,8 @@ async fn main() -> Result<()> {
     let mut hub = open_agent(&AgentConfig::builtin()?, &models).await?;
     // The model writes the arguments of each call from the words of its subtask.
     let writer = models.model(qsef::DEFAULT_MODEL)?;
-    let toolbox =
-        mcp::connect(
-            &[server],
-            hub.registry().experts().iter().map(|e| e.profile().id.clone()),
-            |_| Ok(writer.clone()),
-        );
-    let toolbox = toolbox.await?;
+    let taken: Vec<String> = hub.registry().experts().iter().map(|e| e.profile().id.clone()).collect();
+    let toolbox = mcp::connect(&[server], taken, |_| Ok(writer.clone())).await?;
     toolbox.warnings.iter().for_each(|warning| eprintln!("{warning}"));
     for expert in toolbox.experts {
         let ExpertProfile { id, description, effects, requires_approval, .. } = expert.profile();
