@@ -51,7 +51,7 @@ struct Told {
 }
 
 impl AgentServer {
-    /// A server for the agent that `opening` gives. It is opened in the background, as soon as a client is there: models may have
+    /// A server for the agent that `opening` gives. It is opened in the background from when it serves on: models may have
     /// to be loaded. `about` says what the agent is for. With `experts`, each expert is a tool.
     pub fn new(
         opening: impl Future<Output = Result<Hub>> + Send + 'static,
