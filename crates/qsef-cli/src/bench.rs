@@ -34,12 +34,7 @@ pub async fn generate(args: BenchGenerate) -> Result<End> {
     let memory = peak_rss_mb.map_or(String::new(), |mb| format!(", {mb:.0} MB of memory at most"));
     screen::print(&format!(
         "load {:.2} s, first token after {:.2} s, prompt {:.1} tokens/s ({}), generation {:.1} tokens/s ({}){memory}\n",
-        speed.load_s,
-        speed.first_token_s,
-        speed.prefill_tok_s,
-        speed.prompt_tokens,
-        speed.decode_tok_s,
-        speed.new_tokens
+        speed.load_s, speed.first_token_s, speed.prefill_tok_s, speed.prompt_tokens, speed.decode_tok_s, speed.new_tokens
     ));
     Ok(End::Done)
 }

@@ -37,10 +37,7 @@ pub async fn generate(model: &AnyModel, prompt_tokens: usize, new_tokens: usize)
     }
     // Each begins differently, so that none reuses what another computed.
     let ask = |beginning: &str, sentences: usize, tokens| {
-        let text = format!(
-            "{beginning}. {}\nCount from 1 to 1000, with spaces between the numbers.",
-            SENTENCE.repeat(sentences)
-        );
+        let text = format!("{beginning}. {}\nCount from 1 to 1000, with spaces between the numbers.", SENTENCE.repeat(sentences));
         Request::new(vec![Message::user(text)]).max_tokens(tokens)
     };
     let first = timed(model, ask("Wait", 0, 1)).await?;

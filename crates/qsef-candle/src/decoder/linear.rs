@@ -34,8 +34,7 @@ impl Linear {
         let rows = x.dim(0)?;
         match pass {
             Pass::Answer if rows > 1 && self.is_uneven() => {
-                let each =
-                    (0..rows).map(|row| self.weight.forward(&x.narrow(0, row, 1)?)).collect::<Result<Vec<_>>>()?;
+                let each = (0..rows).map(|row| self.weight.forward(&x.narrow(0, row, 1)?)).collect::<Result<Vec<_>>>()?;
                 Tensor::cat(&each, 0)
             }
             Pass::Prompt if rows == 1 && self.is_uneven() => {

@@ -73,8 +73,7 @@ impl Session {
     fn tail(&mut self, tokens: &[u32], pass: Pass, rows: usize, stop: &dyn Fn() -> bool) -> Result<Option<Tail>> {
         let Some(hidden) = self.run(tokens, pass, stop, |_| Ok(()))? else { return Ok(None) };
         let first = hidden.len().saturating_sub(rows * self.weights.config.hidden);
-        let normed =
-            self.weights.normed(hidden.get(first..).unwrap_or_default(), &self.weights.norm).map_err(failed)?;
+        let normed = self.weights.normed(hidden.get(first..).unwrap_or_default(), &self.weights.norm).map_err(failed)?;
         Ok(Some(Tail { weights: self.weights.clone(), normed }))
     }
 

@@ -155,8 +155,7 @@ mod tests {
             let mixed = mix(&weights, &values, width);
             for (i, found) in mixed.iter().enumerate() {
                 let weights = &weights[i / width * terms..][..terms];
-                let expected: f32 =
-                    weights.iter().zip(values[i % width..].iter().step_by(width)).map(|(w, x)| w * x).sum();
+                let expected: f32 = weights.iter().zip(values[i % width..].iter().step_by(width)).map(|(w, x)| w * x).sum();
                 assert!((expected - found).abs() < 1e-4, "{rows} × {terms} × {width}: {expected}, {found}");
             }
             for (row, whole) in weights.chunks(terms).zip(mixed.chunks(width)) {
