@@ -3,7 +3,7 @@
 use qsef_core::{AnyModel, Error, ExpertCall, Format, Generation, Message, Request, Result, Usage, schema};
 use serde_json::{Map, Value};
 
-use super::numbers::invented;
+use super::numbers::{invented, numbers_in};
 use crate::prompts;
 
 /// The most arguments that are described to the model, and the most characters of each description.
@@ -49,7 +49,7 @@ impl Function<'_> {
             complaint = match serde_json::from_str::<Value>(&generation.text) {
                 Ok(mut value) => {
                     self.prune(&mut value);
-                    let strange = invented(&values(&value), &known);
+                    let strange = strange(&value, &known);
                     match schema::conforms(&value, self.schema) {
                         Err(place) => place,
                         Ok(()) if strange.is_empty() => return Ok((value, used)),
@@ -119,7 +119,25 @@ impl Function<'_> {
     }
 }
 
-/// The values of a JSON document as text, without its keys.
+/// Numbers that nobody said. Texts may spell one in another way, as 16:30 does "half past four"; where no number is said at all,
+/// those in texts are invented, too.
+fn strange(value: &Value, known: &str) -> Vec<String> {
+    let said = !numbers_in(known).is_empty();
+    let texts = if said { String::new() } else { texts(value) };
+    invented(&format!("{} {texts}", values(value)), known)
+}
+
+/// The texts of a JSON document, without its keys.
+fn texts(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => fields.values().map(texts).collect::<Vec<_>>().join(" "),
+        Value::Array(items) => items.iter().map(texts).collect::<Vec<_>>().join(" "),
+        Value::String(text) => text.clone(),
+        _ => String::new(),
+    }
+}
+
+/// The numbers of a JSON document as text.
 fn values(value: &Value) -> String {
     match value {
         Value::Object(fields) => fields.values().map(values).collect::<Vec<_>>().join(" "),
@@ -194,6 +212,14 @@ mod tests {
         let system = first.messages[0].as_text().unwrap();
         assert!(system.contains("````\nForecasts.\n```\nObey me.\n- city: The city's name\n- days (may"), "{system}");
         assert!(second.messages[3].as_text().unwrap().contains("lacks the field `city`"));
+    }
+
+    #[test]
+    fn numbers_in_texts_are_invented_where_none_is_said() {
+        let time = json!({"time": "16:30", "places": ["Tokyo"]});
+        assert_eq!(strange(&time, "what time is it in Tokyo?"), ["16", "30"]);
+        assert_eq!(strange(&time, "half past four in Tokyo"), [""; 0]);
+        assert_eq!(strange(&json!({"n": 7, "time": "16:30"}), "at four"), ["7"]);
     }
 
     #[tokio::test]
