@@ -1,5 +1,7 @@
 //! Agents as TOML files: which model plans, which experts there are.
 
+mod mcp;
+
 use std::{
     collections::HashMap,
     num::NonZeroUsize,
@@ -10,6 +12,8 @@ use std::{
 use qsef_core::{AnyExpert, AnyModel, Effects, Error, ExpertProfile, Format, Modality, Result};
 use serde::Deserialize;
 use toml::Spanned;
+
+pub use mcp::{McpConfig, ToolConfig};
 
 use crate::{
     experts::{self, Calculate, ModelExpert, Produces},
@@ -35,6 +39,9 @@ pub struct AgentConfig {
     /// Its experts.
     #[serde(default)]
     pub experts: Vec<ExpertConfig>,
+    /// Servers whose tools are experts, too. [`build`] does not start them.
+    #[serde(default)]
+    pub mcp: Vec<McpConfig>,
     /// The file it was read from; empty for the built-in agent.
     #[serde(skip)]
     pub path: PathBuf,
@@ -164,8 +171,12 @@ impl AgentConfig {
         let file = File { text, path };
         let mut config: Self = toml::from_str(text).map_err(|e| file.error(e.span(), None, e.message()))?;
         config.path = path.to_owned();
-        if config.experts.is_empty() {
-            return Err(file.error(None, Some("experts"), "there is no expert: add at least one [[experts]]"));
+        if config.experts.is_empty() && config.mcp.is_empty() {
+            return Err(file.error(
+                None,
+                Some("experts"),
+                "there is no expert: add at least one [[experts]] or [[mcp]]",
+            ));
         }
         for (field, value) in [("name", &config.name), ("model", &config.model), ("embedder", &config.embedder)] {
             if value.trim().is_empty() {
@@ -181,10 +192,19 @@ impl AgentConfig {
                 return Err(file.error(Some(expert.id.span()), Some("id"), &message));
             }
         }
+        let mut lines: HashMap<&str, usize> = HashMap::new();
+        for server in &config.mcp {
+            file.check_mcp(server)?;
+            let line = file.line(server.name.span());
+            if let Some(first) = lines.insert(server.name(), line) {
+                let message = format!("`{}` is used twice: first on line {first}", server.name());
+                return Err(file.error(Some(server.name.span()), Some("name"), &message));
+            }
+        }
         if let Some(fallback) = &config.fallback
             && !config.experts.iter().any(|e| e.id.get_ref() == fallback.get_ref())
         {
-            let message = format!("there is no expert `{}`", fallback.get_ref());
+            let message = format!("there is no expert `{}` among [[experts]]", fallback.get_ref());
             return Err(file.error(Some(fallback.span()), Some("fallback"), &message));
         }
         Ok(config)

@@ -7,7 +7,10 @@ use std::{
 };
 
 use futures::{Stream, StreamExt};
-use qsef_core::{Budget, Cost, Error, Event, EventSink, Input, Message, Plan, Price, Result, Status, SubtaskId, Usage};
+use qsef_core::{
+    Budget, Cost, Error, Event, EventSink, ExpertCall, Input, Message, Outcome, Plan, Price, Result, Status, SubtaskId,
+    Usage,
+};
 use tokio::sync::mpsc::unbounded_channel;
 use tracing::Instrument;
 
@@ -67,6 +70,8 @@ pub struct Hub {
     /// Where runs are recorded, or why they cannot be.
     ledger: Option<std::result::Result<Ledger, String>>,
     caller: Caller,
+    /// What every run says in a warning.
+    warnings: Vec<String>,
     /// Subtasks that were done since outcomes were last taken into account.
     unlearnt: Arc<AtomicUsize>,
 }
@@ -92,6 +97,7 @@ impl Hub {
             completer,
             ledger: None,
             caller: Caller::new(translator),
+            warnings: Vec::new(),
             unlearnt: Arc::default(),
         }
     }
@@ -118,6 +124,23 @@ impl Hub {
     pub fn with_max_calls(mut self, calls: usize) -> Self {
         self.caller.limit(calls);
         self
+    }
+
+    /// Has every run say this in a warning, such as that some experts could not be had.
+    pub fn with_warning(mut self, message: impl Into<String>) -> Self {
+        self.warnings.push(message.into());
+        self
+    }
+
+    /// Has an expert do what a call says, outside of a run: under the hub's guards and within its limits, but nothing is planned,
+    /// approved by a person, repeated or recorded.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is no such expert; otherwise the expert's own and the guards'.
+    pub async fn call(&self, expert: &str, call: ExpertCall) -> Result<Outcome> {
+        let handle = self.registry.get(expert).cloned();
+        let handle = handle.ok_or_else(|| Error::Input(format!("there is no expert `{expert}`")))?;
+        self.caller.call(handle, call).await.0
     }
 
     /// What completes plans.
@@ -215,6 +238,7 @@ impl Hub {
             .await?;
         // Whoever hears of it can resume it.
         events.send(Event::Begun { trace_id: trace_id.clone() });
+        self.warn(&events);
         self.drive(driver, trace_id, began, options.plan_only).await
     }
 
@@ -238,6 +262,7 @@ impl Hub {
             return Err(Error::Input(format!("the trace `{trace_id}` was made by a version that stored no steps")));
         }
         options.events.send(Event::Begun { trace_id: trace_id.to_owned() });
+        self.warn(&options.events);
         let budget = options.budget.or(run.budget);
         let names = (trace_id, run.request.as_str(), self.registry.embedder().name());
         let recorder = Recorder::begin(self.ledger.as_ref(), names, run.steps, &options.events);
@@ -349,6 +374,10 @@ impl Hub {
         let stored = tokio::task::spawn_blocking(move || ledger.steps_of(&id)).await;
         let stored = stored.map_err(|e| Error::Internal(e.to_string()))??;
         crate::run::replay(stored.into_iter().map(|(_, step)| step))
+    }
+
+    fn warn(&self, events: &EventSink) {
+        self.warnings.iter().for_each(|message| events.send(Event::Warning { message: message.clone() }));
     }
 
     pub(crate) fn planner(&self) -> &Planner {

@@ -1,3 +1,5 @@
+mod document;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,

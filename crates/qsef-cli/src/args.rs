@@ -40,12 +40,31 @@ pub enum Command {
     Trace(Trace),
     /// Say how good an answer was; later choices learn from it
     Feedback(Feedback),
+    /// Serve an agent to other programs, over the Model Context Protocol
+    #[command(after_help = MCP_HELP)]
+    Mcp(Mcp),
     /// Measure quality on a data set
     #[command(subcommand)]
     Eval(Eval),
     /// Measure speed
     #[command(subcommand)]
     Bench(Bench),
+}
+
+const MCP_HELP: &str = "\
+It speaks the protocol on standard input and output, and logs to standard error. The tool `ask` does a whole request. To add it to a
+client, give the client this command:
+    claude mcp add qsef -- qsef mcp
+or, in a client's JSON file:
+    {\"mcpServers\": {\"qsef\": {\"command\": \"qsef\", \"args\": [\"mcp\", \"--agent\", \"default\"]}}}";
+
+#[derive(Debug, Args)]
+pub struct Mcp {
+    #[command(flatten)]
+    pub common: Common,
+    /// Offer each expert as a tool, too, but those that need a person's approval
+    #[arg(long)]
+    pub experts: bool,
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use crate::{
     End,
     args::{Ask, Common, Resume},
     live::Live,
-    models, output,
+    models,
     screen::{self, DIM, harmless, note, styled},
 };
 
@@ -98,7 +98,7 @@ pub async fn resume(args: Resume) -> Result<End> {
 /// Prints what is to be told of a run after its answer; how the command ends.
 fn finish(report: &RunReport, json: bool, explained: bool, judgement: Option<&Judgement>) -> Result<End> {
     if json {
-        screen::json(&output::document(report, explained, judgement))?;
+        screen::json(&report.document(explained, judgement))?;
     } else {
         if explained {
             explain(report);

@@ -5,12 +5,14 @@ use crate::{
     End,
     args::Experts,
     models,
-    screen::{self, BOLD, DIM, styled},
+    screen::{self, BOLD, DIM, harmless, styled},
 };
 
-fn profiles(config: &AgentConfig) -> Result<Vec<ExpertProfile>> {
-    let models = models::all()?;
-    let experts = qsef::build_experts(config, &|name| models.model(name))?;
+/// The profiles of an agent's experts; what could not be had is told on stderr.
+async fn profiles(config: &AgentConfig) -> Result<Vec<ExpertProfile>> {
+    let all = models::all()?;
+    let (experts, warnings) = models::or_cancelled(qsef::agent_experts(config, &all)).await?;
+    warnings.iter().for_each(|warning| screen::warning(harmless(warning)));
     Ok(experts.iter().map(|e| e.profile().clone()).collect())
 }
 
@@ -20,7 +22,7 @@ fn in_words(record: &Record) -> String {
     format!("{} outcomes so far, mean score {:.2}{took}{cost} a call", record.outcomes, record.score)
 }
 
-pub fn run(args: Experts) -> Result<End> {
+pub async fn run(args: Experts) -> Result<End> {
     match args {
         Experts::List { agent, json } => {
             let config = models::agent(&agent)?;
@@ -33,17 +35,17 @@ pub fn run(args: Experts) -> Result<End> {
                     }
                     Ok(row)
                 };
-                let rows: Vec<Value> = profiles(&config)?.into_iter().map(row).collect::<Result<_>>()?;
+                let rows: Vec<Value> = profiles(&config).await?.into_iter().map(row).collect::<Result<_>>()?;
                 screen::json(&json!({"agent": config.name, "experts": rows}))?;
             } else {
-                for profile in profiles(&config)? {
-                    screen::print(&format!("{:14} {}\n", styled(BOLD, &profile.id), profile.description));
+                for profile in profiles(&config).await? {
+                    screen::print(&format!("{:14} {}\n", styled(BOLD, &profile.id), harmless(&profile.description)));
                 }
             }
         }
         Experts::Show { id, agent } => {
             let config = models::agent(&agent)?;
-            let profiles = profiles(&config)?;
+            let profiles = profiles(&config).await?;
             let profile = profiles.iter().find(|p| p.id == id).ok_or_else(|| {
                 let ids: Vec<&str> = profiles.iter().map(|p| p.id.as_str()).collect();
                 qsef::Error::Input(format!("the agent has no expert `{id}`; it has {}", ids.join(", ")))
@@ -52,13 +54,20 @@ pub fn run(args: Experts) -> Result<End> {
             if let Some(record) = qsef::open_ledger()?.record_of(&profile.id)? {
                 screen::print(&format!("{}\n", in_words(&record)));
             }
+            if profile.is_consequential() {
+                let approval = if profile.requires_approval { " after a person has agreed" } else { "" };
+                screen::print(&format!("changes something in the world{approval}\n"));
+            }
+            if let Some(parameters) = &profile.parameters {
+                screen::print(&format!("arguments: {parameters:#}\n"));
+            }
             for example in &profile.examples {
                 screen::print(&format!("  {}\n", styled(DIM, example)));
             }
         }
         Experts::Check { file } => {
             let config = AgentConfig::load(&file)?;
-            let count = profiles(&config)?.len();
+            let count = profiles(&config).await?.len();
             screen::print(&format!("{} is right: {count} experts\n", file.display()));
         }
     }

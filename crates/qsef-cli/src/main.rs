@@ -8,8 +8,8 @@ mod chat;
 mod eval;
 mod experts;
 mod live;
+mod mcp;
 mod models;
-mod output;
 mod screen;
 mod telemetry;
 mod trace;
@@ -56,7 +56,7 @@ async fn run(command: Command) -> qsef::Result<End> {
     match command {
         Command::Ask(args) => ask::run(args).await,
         Command::Chat(args) => chat::run(args).await,
-        Command::Experts(args) => experts::run(args),
+        Command::Experts(args) => experts::run(args).await,
         Command::Models(args) => models::run(args).await,
         Command::Eval(Eval::Plan(args)) => eval::plan(args).await,
         Command::Eval(Eval::Route(args)) => eval::route(args).await,
@@ -66,6 +66,7 @@ async fn run(command: Command) -> qsef::Result<End> {
         Command::Trace(Trace::Judge { id, common, json }) => ask::judge(&id, &common, json).await,
         Command::Trace(Trace::List { limit, json }) => trace::list(limit, json),
         Command::Trace(Trace::Show { id, json }) => trace::show(&id, json),
+        Command::Mcp(args) => mcp::run(args).await,
         Command::Feedback(args) => trace::feedback(args),
         Command::Eval(Eval::Adapt(args)) => eval::adapt(args).await,
         Command::Bench(Bench::Generate(args)) => bench::generate(args).await,

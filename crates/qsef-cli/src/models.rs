@@ -38,13 +38,18 @@ pub fn agent(name: &str) -> Result<AgentConfig> {
     }
 }
 
-/// Opens an agent; its models are fetched as they are needed.
-pub async fn open(common: &Common) -> Result<Hub> {
+/// The agent that the arguments name, with the model that they name.
+pub fn config(common: &Common) -> Result<AgentConfig> {
     let mut config = agent(&common.agent)?;
     if let Some(model) = &common.model {
         config.model.clone_from(model);
     }
-    or_cancelled(qsef::open_agent(&config, &all()?)).await
+    Ok(config)
+}
+
+/// Opens an agent; its models are fetched as they are needed.
+pub async fn open(common: &Common) -> Result<Hub> {
+    or_cancelled(qsef::open_agent(&config(common)?, &all()?)).await
 }
 
 /// Waits for work that Ctrl-C ends; what it has fetched by then is kept.

@@ -44,9 +44,9 @@ pub enum Format {
     MarkdownTable,
     /// Source code as it stands in prose, in a Markdown fence that may name its language; the value is a string.
     Fenced,
-    /// An image; its payload has that modality.
+    /// An image; its payload has that modality, and a value as [`Payload::media`] makes it.
     Image,
-    /// Sound; its payload has that modality.
+    /// Sound; its payload has that modality, and a value as [`Payload::media`] makes it.
     Audio,
 }
 
@@ -126,8 +126,26 @@ impl Payload {
         Self { value, format: Format::Json, modality: Modality::Text }
     }
 
-    /// The value in Markdown: code in a fence, a list of texts as a list, any other structure as JSON in a fence.
+    /// An image or a sound: the value is an object with its MIME type in `mime`, such as `image/png`, and its bytes in `base64`.
+    pub fn media(format: Format, mime: impl Into<String>, base64: impl Into<String>) -> Self {
+        let (mime, base64): (String, String) = (mime.into(), base64.into());
+        let modality = format.modality();
+        Self { value: serde_json::json!({"mime": mime, "base64": base64}), format, modality }
+    }
+
+    /// What an image or a sound is called where only text can stand.
+    fn name(&self) -> Option<String> {
+        let base64 = self.value.get("base64").filter(|_| self.modality != Modality::Text)?.as_str()?;
+        let mime = self.value.get("mime").and_then(Value::as_str).unwrap_or_default();
+        Some(format!("({}, {mime}, {} bytes)", self.format, base64.len() / 4 * 3))
+    }
+
+    /// The value in Markdown: code in a fence, a list of texts as a list, any other structure as JSON in a fence; images and
+    /// sounds only by name.
     pub fn to_markdown(&self) -> String {
+        if let Some(name) = self.name() {
+            return name;
+        }
         let items =
             |items: &[Value]| items.iter().map(|i| Some(format!("- {}", i.as_str()?))).collect::<Option<Vec<_>>>();
         let json = || format!("```json\n{:#}\n```", self.value);
@@ -142,11 +160,11 @@ impl Payload {
         }
     }
 
-    /// The value as a person would read it: a string bare, anything else as JSON.
+    /// The value as a person would read it: a string bare, an image or a sound by name, anything else as JSON.
     pub fn to_text(&self) -> String {
         match &self.value {
             Value::String(text) => text.clone(),
-            other => other.to_string(),
+            other => self.name().unwrap_or_else(|| other.to_string()),
         }
     }
 }
@@ -165,5 +183,8 @@ mod tests {
         assert_eq!(Payload::string("x", Format::Code("rust".into())).to_markdown(), "```rust\nx\n```");
         assert_eq!(Payload::string("a,b", Format::Csv).to_markdown(), "```csv\na,b\n```");
         assert_eq!(Payload::string("36 km", Format::Number).to_markdown(), "36 km");
+        let image = Payload::media(Format::Image, "image/png", "AAECAwQF");
+        assert_eq!(image.to_markdown(), "(image, image/png, 6 bytes)");
+        assert_eq!((image.to_text(), image.modality), (image.to_markdown(), Modality::Image));
     }
 }

@@ -1,7 +1,10 @@
 //! A subset of JSON Schema, enough to tell whether a document is what an expert takes or a model was asked for. The crates that do
 //! all of it bring thirty and more others along (arbitrary precision, URIs, e-mail addresses); arguments of tools do not use that.
 
+mod shape;
+
 use serde_json::Value;
+pub use shape::{check, reduced};
 
 /// References to references end here.
 const MAX_DEPTH: usize = 64;

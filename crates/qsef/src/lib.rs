@@ -19,11 +19,11 @@ mod local;
 pub mod otlp;
 
 #[cfg(feature = "candle")]
-pub use local::{DEFAULT_EMBEDDER, DEFAULT_MODEL, Models, home, is_embedded, open_agent, open_ledger};
+pub use local::{DEFAULT_EMBEDDER, DEFAULT_MODEL, Models, agent_experts, home, is_embedded, open_agent, open_ledger};
 pub use qsef_agent::{
     Analysis, Assignment, Guard, Hub, Judgement, Ledger, Planned, Planner, Registry, RunItem, RunOptions, RunReport,
     SubtaskReport, Verdict,
-    config::{AgentConfig, build as build_experts},
+    config::{AgentConfig, McpConfig, build as build_experts},
     experts, ledger, middleware, run, translate,
 };
 #[cfg(feature = "candle")]
@@ -31,6 +31,8 @@ pub use qsef_candle::{decoder::CandleModel, embedder::CandleEmbedder, models};
 pub use qsef_core::*;
 #[cfg(feature = "eval")]
 pub use qsef_eval as eval;
+#[cfg(feature = "mcp")]
+pub use qsef_mcp as mcp;
 #[cfg(feature = "openai")]
 pub use qsef_openai as openai;
 pub use qsef_score as score;

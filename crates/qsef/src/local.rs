@@ -9,6 +9,8 @@ use std::{
     },
 };
 
+#[cfg(feature = "mcp")]
+use qsef_agent::config::McpConfig;
 use qsef_agent::{
     Hub, Ledger, Registry,
     config::{AgentConfig, build},
@@ -19,7 +21,7 @@ use qsef_candle::{
     models::{ModelFiles, ModelSpec, ProgressEvent, Status, Store},
 };
 use qsef_core::{
-    AnyEmbedder, AnyModel, DeltaStream, Error, LanguageModel, Modality, ModelInfo, Price, Request, Result,
+    AnyEmbedder, AnyExpert, AnyModel, DeltaStream, Error, LanguageModel, Modality, ModelInfo, Price, Request, Result,
 };
 
 /// The planner and general expert where none is named.
@@ -245,19 +247,45 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// Makes a hub of an agent's definition. How experts did before counts in the choice among them. Its runs are recorded in the ledger of the models' home directory; one that cannot
-/// be opened stops nothing: each run says so in a warning.
+/// Makes an agent's experts, and starts the servers whose tools are experts, too. What of these could not be had, in sentences.
+///
+/// # Errors
+/// Those of the models it names, and of its experts.
+pub async fn agent_experts(config: &AgentConfig, models: &Models) -> Result<(Vec<AnyExpert>, Vec<String>)> {
+    #[cfg_attr(not(feature = "mcp"), allow(unused_mut))]
+    let mut experts = build(config, &|name| models.model(name))?;
+    #[cfg(feature = "mcp")]
+    {
+        let taken: Vec<String> = experts.iter().map(|e| e.profile().id.clone()).collect();
+        let writer = |server: &McpConfig| models.model(server.model.as_deref().unwrap_or(&config.model));
+        let toolbox = qsef_mcp::connect(&config.mcp, taken, writer).await?;
+        experts.extend(toolbox.experts);
+        Ok((experts, toolbox.warnings))
+    }
+    #[cfg(not(feature = "mcp"))]
+    {
+        let message = |name| format!("the MCP server `{name}` is left out: qsef is built without its feature `mcp`");
+        Ok((experts, config.mcp.iter().map(|server| message(server.name())).collect()))
+    }
+}
+
+/// Makes a hub of an agent's definition. How experts did before counts in the choice among them. Its runs are recorded in the
+/// ledger of the models' home directory; one that cannot be opened stops nothing, nor does an MCP server that cannot be had: each
+/// run says so in a warning.
 ///
 /// # Errors
 /// Those of the models it names, and of its experts.
 pub async fn open_agent(config: &AgentConfig, models: &Models) -> Result<Hub> {
     let planner = models.model(&config.model)?;
-    let experts = build(config, &|name| models.model(name))?;
+    let (experts, warnings) = agent_experts(config, models).await?;
     let fallback = config.fallback.as_ref().map(|f| f.get_ref().as_str());
     let embedder = models.embedder(&config.embedder).await?;
     let registry = Registry::new(embedder, experts, fallback).await?;
     let ledger = models.blocking(|models, _| Ok(Ledger::open(models.0.store.root().join(Ledger::FILE_NAME)))).await?;
     let mut hub = Hub::new(planner, registry).with_ledger(ledger);
+    for warning in warnings {
+        hub = hub.with_warning(warning);
+    }
     hub.recall().await;
     Ok(hub)
 }

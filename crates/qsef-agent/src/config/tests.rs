@@ -57,6 +57,59 @@ fn errors_name_line_and_field() {
 }
 
 #[test]
+fn servers_have_a_name_and_one_way_to_them() {
+    let text = format!(
+        r#"{HEAD}
+        [[mcp]]
+        name = "files"
+        command = "mcp-files"
+        args = ["--root", "."]
+        pass_env = ["TOKEN"]
+        allow = ["read", "write"]
+        [mcp.tools.write]
+        effects = "external"
+        requires_approval = true
+        usd_per_mtok = 2.5
+
+        [[mcp]]
+        name = "web"
+        url = "https://example.org/mcp"
+        token_env = "TOKEN"
+        timeout_s = 5
+        "#
+    );
+    let config = AgentConfig::parse(&text, Path::new("a.toml")).unwrap();
+    let [files, web] = config.mcp.as_slice() else { panic!("{:?}", config.mcp) };
+    assert_eq!((files.name(), files.timeout_s, web.timeout_s), ("files", 60.0, 5.0));
+    let write = &files.tools["write"];
+    assert_eq!(
+        (write.effects, write.requires_approval, write.usd_per_mtok),
+        (Some(Effects::External), Some(true), 2.5)
+    );
+    let server = "[[mcp]]\nname = \"x\"\ncommand = \"c\"\n";
+    for (text, parts) in [
+        ("[[mcp]]\nname = \"a.b\"\ncommand = \"c\"", vec!["a.toml:5", "(name)", "letters"]),
+        ("[[mcp]]\nname = \"x\"", vec!["(command)", "`url`"]),
+        (&format!("{server}url = \"http://x\""), vec!["(url)", "not both"]),
+        (&format!("{server}token_env = \"T\""), vec!["(token_env)", "pass_env"]),
+        (&format!("{server}timeout_s = 0"), vec!["(timeout_s)", "above 0"]),
+        (&format!("{server}tool = 1"), vec!["a.toml:7", "tool"]),
+        (&format!("{server}[mcp.tools.t]\neffects = \"some\""), vec!["a.toml:8", "effects", "external"]),
+        (&format!("{server}[mcp.tools.t]\nusd_per_mtok = -1"), vec!["(usd_per_mtok)"]),
+        (&format!("{server}[mcp.tools.t]\nrequires = [\"7\"]"), vec!["(tools)", "order id"]),
+        (&format!("{server}{server}"), vec!["a.toml:8", "(name)", "line 5"]),
+        ("[[mcp]]\nname = \"x\"\nurl = \"ftp://x\"", vec!["(url)", "https://"]),
+        ("[[mcp]]\nname = \"x\"\nurl = \"http://x\"\nargs = [\"a\"]", vec!["(url)", "args"]),
+        (&format!("fallback = \"x.tool\"\n{server}"), vec!["(fallback)", "[[experts]]"]),
+    ] {
+        let message = error(text);
+        for part in parts {
+            assert!(message.contains(part), "{part} in {message}");
+        }
+    }
+}
+
+#[test]
 fn experts_say_what_they_take_and_give() {
     let text = format!(
         r#"{HEAD}

@@ -1,5 +1,6 @@
 //! Experts that come with qsef: exact calculation, text tools, model experts and typed Rust functions.
 
+mod arguments;
 mod calculate;
 mod count;
 mod extract;
@@ -11,6 +12,7 @@ mod sort;
 mod source;
 mod typed;
 
+pub use arguments::Function;
 pub use calculate::Calculate;
 pub use count::count;
 pub use extract::extract;

@@ -1,14 +1,11 @@
 use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc};
 
-use qsef_core::{
-    AnyModel, Cost, Error, Expert, ExpertCall, ExpertProfile, Message, Outcome, Payload, Request, Result, Usage,
-};
+use qsef_core::{AnyModel, Cost, Error, Expert, ExpertCall, ExpertProfile, Outcome, Payload, Result};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::numbers::invented;
-use crate::prompts;
+use super::arguments::Function;
 
 type Made = Pin<Box<dyn Future<Output = Result<Value>> + Send>>;
 
@@ -36,48 +33,11 @@ impl<Args: JsonSchema + DeserializeOwned + Send + 'static> TypedExpert<Args> {
         };
         Self { profile, model, function: Arc::new(function), args: PhantomData }
     }
-
-    async fn arguments(&self, call: &ExpertCall) -> Result<(Value, Usage)> {
-        let words = call.to_text();
-        let system = format!("{}\nThe function: {}", prompts::ARGUMENTS.trim(), self.profile.description);
-        let mut messages = vec![Message::system(system), Message::user(words.clone())];
-        let mut used = Usage::default();
-        let mut complaint = String::new();
-        let schema = schemars::schema_for!(Args).to_value();
-        for _ in 0..2 {
-            let request = Request::new(messages.clone()).max_tokens(512).prefix_messages(1);
-            let generation = self.model.generate(request.json_schema(schema.clone())).await?;
-            used += generation.usage;
-            match serde_json::from_str::<Value>(&generation.text) {
-                Ok(value) => {
-                    let strange = invented(&values(&value), &words);
-                    if strange.is_empty() {
-                        return Ok((value, used));
-                    }
-                    complaint = format!("these numbers are not in the message: {}", strange.join(", "));
-                }
-                Err(e) => complaint = format!("that is not JSON: {e}"),
-            }
-            messages.push(Message::assistant(generation.text));
-            messages.push(Message::user(format!("No: {complaint}. Try again.")));
-        }
-        Err(self.fail(format!("the arguments cannot be filled in: {complaint}")))
-    }
 }
 
 impl<Args> TypedExpert<Args> {
     fn fail(&self, message: String) -> Error {
         Error::Expert { expert: self.profile.id.clone(), message }
-    }
-}
-
-/// The values of a JSON document as text, without its keys.
-fn values(value: &Value) -> String {
-    match value {
-        Value::Object(fields) => fields.values().map(values).collect::<Vec<_>>().join(" "),
-        Value::Array(items) => items.iter().map(values).collect::<Vec<_>>().join(" "),
-        Value::Number(number) => number.to_string(),
-        _ => String::new(),
     }
 }
 
@@ -87,7 +47,9 @@ impl<Args: JsonSchema + DeserializeOwned + Send + 'static> Expert for TypedExper
     }
 
     async fn run(&self, call: ExpertCall) -> Result<Outcome> {
-        let (value, usage) = self.arguments(&call).await?;
+        let schema = schemars::schema_for!(Args).to_value();
+        let function = Function { expert: &self.profile.id, about: &self.profile.description, schema: &schema };
+        let (value, usage) = function.arguments(&self.model, &call).await?;
         let args: Args = serde_json::from_value(value).map_err(|e| self.fail(format!("unusable arguments: {e}")))?;
         let payload = match (self.function)(args).await? {
             Value::String(text) => Payload::text(text),
