@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use qsef::{
     AgentConfig, Error, Hub, Models, Result,
+    cassette::Cassette,
     models::{ModelSpec, Status},
 };
 use serde_json::json;
@@ -40,11 +41,20 @@ pub fn agent(name: &str) -> Result<AgentConfig> {
 
 /// Opens an agent; its models are fetched as they are needed.
 pub async fn open(common: &Common) -> Result<Hub> {
+    open_with(common, None).await
+}
+
+/// Opens an agent; where there is a cassette, its models' calls are on that.
+pub async fn open_with(common: &Common, cassette: Option<Cassette>) -> Result<Hub> {
     let mut config = agent(&common.agent)?;
     if let Some(model) = &common.model {
         config.model.clone_from(model);
     }
-    or_cancelled(qsef::open_agent(&config, &all()?)).await
+    let mut models = all()?;
+    if let Some(cassette) = cassette {
+        models = models.with_cassette(cassette);
+    }
+    or_cancelled(qsef::open_agent(&config, &models)).await
 }
 
 /// Waits for work that Ctrl-C ends; what it has fetched by then is kept.

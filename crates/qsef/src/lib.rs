@@ -12,6 +12,11 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Tests without models
+//!
+//! [`forbid_real_models`], or `QSEF_NO_MODELS=1` in the environment, has every backend refuse to load or call a model.
+//! Scripted models (`test_util`) and recorded runs ([`cassette`], [`Models::with_cassette`]) take their place.
 
 #[cfg(feature = "candle")]
 mod local;
@@ -28,6 +33,7 @@ pub use qsef_agent::{
 };
 #[cfg(feature = "candle")]
 pub use qsef_candle::{decoder::CandleModel, embedder::CandleEmbedder, models};
+pub use qsef_cassette as cassette;
 pub use qsef_core::*;
 #[cfg(feature = "eval")]
 pub use qsef_eval as eval;

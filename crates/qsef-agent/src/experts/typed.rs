@@ -1,11 +1,12 @@
 use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc};
 
 use qsef_core::{
-    AnyModel, Cost, Error, Expert, ExpertCall, ExpertProfile, Message, Outcome, Payload, Request, Result, Usage,
+    AnyModel, Cost, Error, Expert, ExpertCall, ExpertProfile, Format, Message, Modality, Outcome, Payload, Request,
+    Result, Usage,
 };
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::numbers::invented;
 use crate::prompts;
@@ -13,7 +14,8 @@ use crate::prompts;
 type Made = Pin<Box<dyn Future<Output = Result<Value>> + Send>>;
 
 /// An expert that is a Rust function: a model fills the function's arguments from the words of the subtask, under the
-/// schema of their type. Numbers that neither the words nor the inputs contain are refused.
+/// schema of their type. Numbers that neither the words nor the inputs contain are refused. What the function returns has the first
+/// format of the profile's `gives` that such a value may have; otherwise it is text or JSON.
 pub struct TypedExpert<Args> {
     profile: ExpertProfile,
     model: AnyModel,
@@ -37,16 +39,22 @@ impl<Args: JsonSchema + DeserializeOwned + Send + 'static> TypedExpert<Args> {
         Self { profile, model, function: Arc::new(function), args: PhantomData }
     }
 
+    /// What the model is asked; none for a function without arguments.
+    fn request(&self, words: &str) -> Option<Request> {
+        let schema = schemars::schema_for!(Args).to_value();
+        let has_any = schema.get("properties").and_then(Value::as_object).is_none_or(|fields| !fields.is_empty());
+        let system = format!("{}\nThe function: {}", prompts::ARGUMENTS.trim(), self.profile.description);
+        let messages = vec![Message::system(system), Message::user(words)];
+        has_any.then(|| Request::new(messages).max_tokens(512).prefix_messages(1).json_schema(schema))
+    }
+
     async fn arguments(&self, call: &ExpertCall) -> Result<(Value, Usage)> {
         let words = call.to_text();
-        let system = format!("{}\nThe function: {}", prompts::ARGUMENTS.trim(), self.profile.description);
-        let mut messages = vec![Message::system(system), Message::user(words.clone())];
+        let Some(mut request) = self.request(&words) else { return Ok((json!({}), Usage::default())) };
         let mut used = Usage::default();
         let mut complaint = String::new();
-        let schema = schemars::schema_for!(Args).to_value();
         for _ in 0..2 {
-            let request = Request::new(messages.clone()).max_tokens(512).prefix_messages(1);
-            let generation = self.model.generate(request.json_schema(schema.clone())).await?;
+            let generation = self.model.generate(request.clone()).await?;
             used += generation.usage;
             match serde_json::from_str::<Value>(&generation.text) {
                 Ok(value) => {
@@ -58,8 +66,8 @@ impl<Args: JsonSchema + DeserializeOwned + Send + 'static> TypedExpert<Args> {
                 }
                 Err(e) => complaint = format!("that is not JSON: {e}"),
             }
-            messages.push(Message::assistant(generation.text));
-            messages.push(Message::user(format!("No: {complaint}. Try again.")));
+            request.messages.push(Message::assistant(generation.text));
+            request.messages.push(Message::user(format!("No: {complaint}. Try again.")));
         }
         Err(self.fail(format!("the arguments cannot be filled in: {complaint}")))
     }
@@ -68,6 +76,16 @@ impl<Args: JsonSchema + DeserializeOwned + Send + 'static> TypedExpert<Args> {
 impl<Args> TypedExpert<Args> {
     fn fail(&self, message: String) -> Error {
         Error::Expert { expert: self.profile.id.clone(), message }
+    }
+}
+
+/// Whether a payload of this format may have this value.
+fn fits(format: &Format, value: &Value) -> bool {
+    match format {
+        Format::Json => true,
+        Format::List | Format::Table => value.is_array(),
+        Format::Boolean => value.is_boolean(),
+        format => format.modality() == Modality::Text && value.is_string(),
     }
 }
 
@@ -86,15 +104,20 @@ impl<Args: JsonSchema + DeserializeOwned + Send + 'static> Expert for TypedExper
         &self.profile
     }
 
+    fn prompt_tokens(&self, call: &ExpertCall) -> Option<u64> {
+        Some(self.model.count_tokens(&self.request(&call.to_text())?))
+    }
+
     async fn run(&self, call: ExpertCall) -> Result<Outcome> {
         let (value, usage) = self.arguments(&call).await?;
         let args: Args = serde_json::from_value(value).map_err(|e| self.fail(format!("unusable arguments: {e}")))?;
-        let payload = match (self.function)(args).await? {
-            Value::String(text) => Payload::text(text),
-            other => Payload::json(other),
-        };
+        let value = (self.function)(args).await?;
+        let format = self.profile.gives.iter().find(|format| fits(format, &value)).cloned();
+        let usual = if value.is_string() { Format::Text } else { Format::Json };
+        let payload = Payload { format: format.unwrap_or(usual), ..Payload::json(value) };
         let cost = Cost::of(usage, self.model.info().price);
-        Ok(Outcome { payload, cost, model: Some(self.model.info().name.clone()) })
+        let model = (usage != Usage::default()).then(|| self.model.info().name.clone());
+        Ok(Outcome { payload, cost, model })
     }
 }
 

@@ -82,29 +82,40 @@ impl Planner {
             return Err(Error::Input("the request is empty: say what is to be done".into()));
         }
         let analysis = analyse(&request);
-        let asked = analysis.clauses.len() - analysis.remarks.len();
-        if asked < 2 || request.len() > MAX_PLANNED_BYTES {
+        if is_one_step(&request, &analysis) {
             let plan = Plan::single(request.trim());
             return Ok(Planned { plan, analysis, usage: Usage::default(), repairs: Vec::new() });
         }
-        let (steps, usage) = self.segment(&request, analysis.clauses.len()).await?;
+        let generation = generate(&self.model, call(&request, &analysis)).await?;
+        tracing::debug!(plan = generation.text, "the model's plan");
+        let (steps, usage) = (read_steps(&generation.text), generation.usage);
         let (plan, repairs) = check::repair(&request, &analysis, steps, &examples());
         Ok(Planned { plan, analysis, usage, repairs })
     }
 
-    /// The model's steps; those before the break where its output is cut.
-    async fn segment(&self, request: &str, clauses: usize) -> Result<(Vec<Step>, Usage)> {
-        let prefix = prompts::plan();
-        let mut messages = prefix.to_vec();
-        messages.push(Message::user(request));
-        // A plan repeats the request's words, so its length follows the request's.
-        let max_tokens = (160 + request.len()).min(2048);
-        // A small model that begins to repeat itself goes on to the limit: there are hardly more steps than clauses.
-        let call = Request::new(messages).json_schema(schema((clauses + 2).min(MAX_STEPS)));
-        let generation = generate(&self.model, call.max_tokens(max_tokens).prefix_messages(prefix.len())).await?;
-        tracing::debug!(plan = generation.text, "the model's plan");
-        Ok((read_steps(&generation.text), generation.usage))
+    /// How many tokens the model will read to plan a request; 0 where it is not called.
+    pub fn prompt_tokens(&self, request: &str) -> u64 {
+        let request = clean(request);
+        let analysis = analyse(&request);
+        if is_one_step(&request, &analysis) { 0 } else { self.model.count_tokens(&call(&request, &analysis)) }
     }
+}
+
+/// Whether a request is plainly a single step.
+fn is_one_step(request: &str, analysis: &Analysis) -> bool {
+    analysis.clauses.len() - analysis.remarks.len() < 2 || request.len() > MAX_PLANNED_BYTES
+}
+
+/// The call that splits a request.
+fn call(request: &str, analysis: &Analysis) -> Request {
+    let prefix = prompts::plan();
+    let mut messages = prefix.to_vec();
+    messages.push(Message::user(request));
+    // A plan repeats the request's words, so its length follows the request's.
+    let max_tokens = (160 + request.len()).min(2048);
+    // A small model that begins to repeat itself goes on to the limit: there are hardly more steps than clauses.
+    let max_steps = (analysis.clauses.len() + 2).min(MAX_STEPS);
+    Request::new(messages).json_schema(schema(max_steps)).max_tokens(max_tokens).prefix_messages(prefix.len())
 }
 
 /// The example requests of the prompt, whose words must not leak into a plan.
