@@ -37,9 +37,27 @@ pub use qsef_cassette as cassette;
 pub use qsef_core::*;
 #[cfg(feature = "eval")]
 pub use qsef_eval as eval;
+#[cfg(feature = "macros")]
+pub use qsef_macros::expert;
 #[cfg(feature = "openai")]
 pub use qsef_openai as openai;
 pub use qsef_score as score;
+
+/// What the code that [`macro@expert`] writes needs.
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub mod __private {
+    pub use schemars;
+    pub use serde;
+
+    /// The error of a function that is an expert.
+    pub fn failure(expert: String, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> crate::Error {
+        match error.into().downcast::<crate::Error>() {
+            Ok(error) => *error,
+            Err(error) => crate::Error::Expert { expert, message: error.to_string() },
+        }
+    }
+}
 
 /// What most programs need: `use qsef::prelude::*;`.
 pub mod prelude {
