@@ -13,6 +13,22 @@
 //! # }
 //! ```
 //!
+//! # Examples
+//!
+//! Whole programs, which the tests run:
+//!
+//! - [custom_expert]: an application's function as an expert, by [`macro@expert`]
+//! - [custom_backend]: a model of one's own, which passes `test_util::conformance` (feature `test-util` of `qsef-core`)
+//! - [batch]: requests within one budget of tokens
+//! - [routing_only]: the score alone, without an agent ([`score`])
+//! - [axum_service]: a web service that streams what happens
+//!
+//! [custom_expert]: https://github.com/qsef/qsef/blob/main/examples/custom_expert.rs
+//! [custom_backend]: https://github.com/qsef/qsef/blob/main/examples/custom_backend.rs
+//! [batch]: https://github.com/qsef/qsef/blob/main/examples/batch.rs
+//! [routing_only]: https://github.com/qsef/qsef/blob/main/examples/routing_only.rs
+//! [axum_service]: https://github.com/qsef/qsef/blob/main/examples/axum_service.rs
+//!
 //! # Tests without models
 //!
 //! [`forbid_real_models`], or `QSEF_NO_MODELS=1` in the environment, has every backend refuse to load or call a model.
