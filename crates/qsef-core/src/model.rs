@@ -83,8 +83,8 @@ impl Request {
         self
     }
 
-    /// About how many tokens the messages are, at four bytes each and 1,000 for an image or a sound: near the truth for English,
-    /// half of it or twice as many for code and other languages.
+    /// About how many tokens the messages are, at four bytes each and 1,000 for an image or a sound: within a tenth of the truth for
+    /// prose and code, too few for digits (a quarter), and without what a chat template adds (docs/benchmarks.md).
     pub fn approximate_tokens(&self) -> u64 {
         let parts = self.messages.iter().flat_map(|message| &message.parts);
         let bytes: usize = parts.map(|part| if let Part::Text(text) = part { text.len() } else { 4000 }).sum();

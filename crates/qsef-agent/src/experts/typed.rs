@@ -42,10 +42,16 @@ impl<Args: JsonSchema + DeserializeOwned + Send + 'static> TypedExpert<Args> {
     /// What the model is asked; none for a function without arguments.
     fn request(&self, words: &str) -> Option<Request> {
         let schema = schemars::schema_for!(Args).to_value();
-        let has_any = schema.get("properties").and_then(Value::as_object).is_none_or(|fields| !fields.is_empty());
+        let none = schema.get("properties").and_then(Value::as_object).is_none_or(serde_json::Map::is_empty);
+        if none
+            && schema.get("type") == Some(&json!("object"))
+            && schema.get("additionalProperties") == Some(&json!(false))
+        {
+            return None;
+        }
         let system = format!("{}\nThe function: {}", prompts::ARGUMENTS.trim(), self.profile.description);
         let messages = vec![Message::system(system), Message::user(words)];
-        has_any.then(|| Request::new(messages).max_tokens(512).prefix_messages(1).json_schema(schema))
+        Some(Request::new(messages).max_tokens(512).prefix_messages(1).json_schema(schema))
     }
 
     async fn arguments(&self, call: &ExpertCall) -> Result<(Value, Usage)> {
