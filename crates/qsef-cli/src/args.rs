@@ -406,12 +406,14 @@ pub struct EvalRoute {
 #[derive(Debug, Subcommand)]
 pub enum Bench {
     /// Load a model, read a prompt and generate
-    Generate(Generate),
+    Generate(BenchGenerate),
+    /// Make a plan for each request of a file, and say where the time goes
+    Plan(BenchPlan),
 }
 
 #[derive(Debug, Args)]
-pub struct Generate {
-    /// A name from `qsef models list`, or a GGUF file
+pub struct BenchGenerate {
+    /// As for `qsef ask`; the embedded backend guesses no tokens here
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
     /// Tokens of the prompt
@@ -420,6 +422,25 @@ pub struct Generate {
     /// Tokens to generate
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub new_tokens: usize,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchPlan {
+    /// Requests, a line each: {"query", …}
+    #[arg(long, value_name = "FILE")]
+    pub cases: PathBuf,
+    /// As for `qsef ask`
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Only the first N requests
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Without guessed tokens (embedded backend): the plans are the same, and take longer
+    #[arg(long)]
+    pub plain: bool,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

@@ -2,11 +2,10 @@ use std::io::Write;
 
 use indicatif::ProgressBar;
 use qsef::{Error, Result, eval};
-use serde_json::json;
 
 use crate::{
     End,
-    args::{EvalAdapt, EvalIntent, EvalPlan, EvalReadability, EvalRoute, Generate},
+    args::{EvalAdapt, EvalIntent, EvalPlan, EvalReadability, EvalRoute},
     models, screen,
 };
 
@@ -194,37 +193,4 @@ pub fn readability(args: EvalReadability) -> Result<End> {
     }
     screen::print(&(text + "\n"));
     Ok(End::Done)
-}
-
-pub async fn generate(args: Generate) -> Result<End> {
-    let name = args.model.unwrap_or_else(|| qsef::DEFAULT_MODEL.into());
-    let model = models::or_cancelled(models::all()?.candle(&name)).await?;
-    let (prompt, new) = (args.prompt_tokens, args.new_tokens);
-    let measuring = screen::spinner("measuring");
-    let bench = tokio::task::spawn_blocking(move || model.bench(prompt, new));
-    let bench = async { bench.await.map_err(|e| Error::Internal(e.to_string()))? };
-    let report = models::or_cancelled(bench).await?;
-    screen::remove(&measuring);
-    let peak = peak_rss_mb();
-    if args.json {
-        screen::json(&json!({
-            "load_s": report.load_s, "prefill_tok_s": report.prefill_tok_s, "decode_tok_s": report.decode_tok_s,
-            "peak_rss_mb": peak,
-        }))?;
-    } else {
-        let memory = peak.map_or(String::new(), |mb| format!(", {mb:.0} MB of memory at most"));
-        screen::print(&format!(
-            "load {:.2} s, prompt {:.1} tokens/s, generation {:.1} tokens/s{memory}\n",
-            report.load_s, report.prefill_tok_s, report.decode_tok_s
-        ));
-    }
-    Ok(End::Done)
-}
-
-/// The most memory that this process had, in 10⁶ bytes; known on Linux.
-fn peak_rss_mb() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
-    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024.0 / 1e6)
 }

@@ -3,6 +3,7 @@
 mod approve;
 mod args;
 mod ask;
+mod bench;
 mod chat;
 mod eval;
 mod experts;
@@ -67,7 +68,8 @@ async fn run(command: Command) -> qsef::Result<End> {
         Command::Trace(Trace::Show { id, json }) => trace::show(&id, json),
         Command::Feedback(args) => trace::feedback(args),
         Command::Eval(Eval::Adapt(args)) => eval::adapt(args).await,
-        Command::Bench(Bench::Generate(args)) => eval::generate(args).await,
+        Command::Bench(Bench::Generate(args)) => bench::generate(args).await,
+        Command::Bench(Bench::Plan(args)) => bench::plan(args).await,
     }
 }
 

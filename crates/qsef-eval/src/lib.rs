@@ -1,4 +1,4 @@
-//! Metrics and benchmark harness behind `qsef eval`.
+//! Metrics and benchmark harness behind `qsef eval` and `qsef bench`.
 
 pub mod adapt;
 mod embed;
@@ -8,6 +8,7 @@ pub mod plan;
 mod profiles;
 pub mod readability;
 pub mod route;
+pub mod speed;
 
 pub use jsonl::read_jsonl;
 pub use profiles::read_profiles;

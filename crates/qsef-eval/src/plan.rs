@@ -68,6 +68,18 @@ pub fn read_cases(path: &Path, experts: &[AnyExpert]) -> Result<Vec<Case>> {
     Ok(cases.into_iter().map(|(_, case)| case).collect())
 }
 
+/// Reads only the requests of a benchmark, in the order of the file.
+///
+/// # Errors
+/// As [`read_jsonl`].
+pub fn read_queries(path: &Path) -> Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Row {
+        query: String,
+    }
+    Ok(read_jsonl::<Row>(path)?.into_iter().map(|(_, row)| row.query).collect())
+}
+
 /// What one case came to.
 #[derive(Debug, Clone, Serialize)]
 pub struct CaseResult {

@@ -40,7 +40,7 @@ mod local;
 pub mod otlp;
 
 #[cfg(feature = "candle")]
-pub use local::{DEFAULT_EMBEDDER, DEFAULT_MODEL, Models, home, open_agent, open_ledger};
+pub use local::{DEFAULT_EMBEDDER, DEFAULT_MODEL, Models, home, is_embedded, open_agent, open_ledger};
 pub use qsef_agent::{
     Analysis, Assignment, Guard, Hub, Judgement, Ledger, Planned, Planner, Registry, RunItem, RunOptions, RunReport,
     SubtaskReport, Verdict,

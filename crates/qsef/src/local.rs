@@ -237,6 +237,15 @@ impl Models {
     }
 }
 
+/// Whether a model of this name runs in this process, by [`Models::candle`].
+pub fn is_embedded(name: &str) -> bool {
+    #[cfg(feature = "openai")]
+    if name.starts_with(OPENAI) {
+        return false;
+    }
+    !name.is_empty()
+}
+
 fn is_file(name: &str) -> bool {
     name.ends_with(".gguf") || name.contains(std::path::MAIN_SEPARATOR)
 }

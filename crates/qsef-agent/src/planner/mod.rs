@@ -86,36 +86,43 @@ impl Planner {
             let plan = Plan::single(request.trim());
             return Ok(Planned { plan, analysis, usage: Usage::default(), repairs: Vec::new() });
         }
-        let generation = generate(&self.model, call(&request, &analysis)).await?;
+        let generation = generate(&self.model, Self::question(&request, &analysis)).await?;
         tracing::debug!(plan = generation.text, "the model's plan");
-        let (steps, usage) = (read_steps(&generation.text), generation.usage);
-        let (plan, repairs) = check::repair(&request, &analysis, steps, &examples());
-        Ok(Planned { plan, analysis, usage, repairs })
+        Ok(Self::reading(&request, analysis, &generation.text, generation.usage))
+    }
+
+    /// What the model is asked where it has to split a request.
+    pub fn question(request: &str, analysis: &Analysis) -> Request {
+        let prefix = prompts::plan();
+        let mut messages = prefix.to_vec();
+        messages.push(Message::user(request));
+        // A plan repeats the request's words, so its length follows the request's.
+        let max_tokens = (160 + request.len()).min(2048);
+        // A small model that begins to repeat itself goes on to the limit: there are hardly more steps than clauses.
+        let schema = schema((analysis.clauses.len() + 2).min(MAX_STEPS));
+        Request::new(messages).json_schema(schema).max_tokens(max_tokens).prefix_messages(prefix.len())
     }
 
     /// How many tokens the model will read to plan a request; 0 where it is not called.
     pub fn prompt_tokens(&self, request: &str) -> u64 {
         let request = clean(request);
         let analysis = analyse(&request);
-        if is_one_step(&request, &analysis) { 0 } else { self.model.count_tokens(&call(&request, &analysis)) }
+        match is_one_step(&request, &analysis) {
+            true => 0,
+            false => self.model.count_tokens(&Self::question(&request, &analysis)),
+        }
+    }
+
+    /// The plan that the model's answer stands for, repaired from the request where the answer is cut or wrong.
+    pub fn reading(request: &str, analysis: Analysis, answer: &str, usage: Usage) -> Planned {
+        let (plan, repairs) = check::repair(request, &analysis, read_steps(answer), &examples());
+        Planned { plan, analysis, usage, repairs }
     }
 }
 
 /// Whether a request is plainly a single step.
 fn is_one_step(request: &str, analysis: &Analysis) -> bool {
     analysis.clauses.len() - analysis.remarks.len() < 2 || request.len() > MAX_PLANNED_BYTES
-}
-
-/// The call that splits a request.
-fn call(request: &str, analysis: &Analysis) -> Request {
-    let prefix = prompts::plan();
-    let mut messages = prefix.to_vec();
-    messages.push(Message::user(request));
-    // A plan repeats the request's words, so its length follows the request's.
-    let max_tokens = (160 + request.len()).min(2048);
-    // A small model that begins to repeat itself goes on to the limit: there are hardly more steps than clauses.
-    let max_steps = (analysis.clauses.len() + 2).min(MAX_STEPS);
-    Request::new(messages).json_schema(schema(max_steps)).max_tokens(max_tokens).prefix_messages(prefix.len())
 }
 
 /// The example requests of the prompt, whose words must not leak into a plan.

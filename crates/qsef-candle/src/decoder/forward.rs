@@ -1,23 +1,25 @@
-use candle_core::{Device, Module, Result, Tensor};
-use candle_nn::ops::{rms_norm, silu, softmax_last_dim};
-use candle_nn::rotary_emb::{rope, rope_i};
+use candle_core::{Device, Result, Tensor};
+use pulp::Arch;
 
 use super::{
+    attention::{Heads, attention},
     config::Rope,
-    kv::KvCache,
+    kv::{KvCache, LayerCache},
+    linear::{Linear, Pass, read},
     weights::{Layer, Weights},
 };
+use crate::dense::{exp, in_parts, sum};
 
-/// What one pass over new tokens shares between layers.
-struct Pass {
+/// Numbers that one thread takes at a time where each is computed by itself.
+const PART: usize = 4096;
+
+/// Where the new tokens of a pass are.
+struct Places {
+    pass: Pass,
     /// Position of the first new token.
     start: usize,
-    /// New tokens.
-    count: usize,
-    cos: Tensor,
-    sin: Tensor,
-    /// `[count, start + count]`: 0 where a token may look, −∞ where not. None for one token, which may look everywhere.
-    mask: Option<Tensor>,
+    /// Cosine and sine of the rotation of each pair of dimensions, `[new tokens, head_dim / 2]`.
+    turns: Vec<(f32, f32)>,
 }
 
 impl Weights {
@@ -28,27 +30,42 @@ impl Weights {
         &self,
         tokens: &[u32],
         start: usize,
-        cache: &KvCache,
+        pass: Pass,
+        cache: &mut KvCache,
         stop: &dyn Fn() -> bool,
-    ) -> Result<Option<Tensor>> {
-        let pass = self.pass(tokens.len(), start)?;
-        let mut x = self.embedding.embedding(&Tensor::new(tokens, &Device::Cpu)?)?;
-        for (index, layer) in self.layers.iter().enumerate() {
+    ) -> Result<Option<Vec<f32>>> {
+        let turn = |position: usize| {
+            self.rope_speeds.iter().map(move |speed| {
+                let (sin, cos) = (position as f64 * speed).sin_cos();
+                (cos as f32, sin as f32)
+            })
+        };
+        let places = Places { pass, start, turns: (start..start + tokens.len()).flat_map(turn).collect() };
+        let embedded = self.embedding.embedding(&Tensor::new(tokens, &Device::Cpu)?)?;
+        let mut x: Vec<f32> = embedded.flatten_all()?.to_vec1()?;
+        for (layer, state) in self.layers.iter().zip(&mut cache.layers) {
             if stop() {
                 return Ok(None);
             }
-            let normed = rms_norm(&x, &layer.attn_norm, self.config.eps as f32)?;
-            x = (x + self.attention(layer, index, &normed, &pass, cache)?)?;
-            let normed = rms_norm(&x, &layer.ffn_norm, self.config.eps as f32)?;
-            let gated = (silu(&layer.gate.forward(&normed)?)? * layer.up.forward(&normed)?)?;
-            x = (x + layer.down.forward(&gated)?)?;
+            let attended = self.attention(layer, self.normed(&x, &layer.attn_norm)?, &places, state)?;
+            read(&attended, |more| add(&mut x, more))?;
+            let fed = self.feed_forward(layer, self.normed(&x, &layer.ffn_norm)?, pass)?;
+            read(&fed, |more| add(&mut x, more))?;
         }
         Ok(Some(x))
     }
 
-    /// Normalises hidden states `[n, hidden]` for the output layer.
-    pub fn normed(&self, hidden: &Tensor) -> Result<Tensor> {
-        rms_norm(&hidden.contiguous()?, &self.norm, self.config.eps as f32)
+    /// Brings the values of each row of `x [rows, hidden]` to a mean square of 1, then to what was learned.
+    pub fn normed(&self, x: &[f32], weight: &[f32]) -> Result<Tensor> {
+        let mut normed = x.to_vec();
+        Arch::new().dispatch(|| {
+            for row in normed.chunks_exact_mut(weight.len().max(1)) {
+                let mean = sum(row, |x| x * x) / weight.len() as f32;
+                let scale = 1.0 / (mean + self.config.eps as f32).sqrt();
+                row.iter_mut().zip(weight).for_each(|(x, weight)| *x = *x * scale * weight);
+            }
+        });
+        Tensor::from_vec(normed, (x.len() / weight.len().max(1), weight.len()), &Device::Cpu)
     }
 
     /// Logits over the vocabulary of one row of normalised hidden states.
@@ -56,54 +73,85 @@ impl Weights {
     /// One row at a time: the kernels for several rows would first make a tiled copy of the output layer, the largest
     /// weight of all.
     pub fn logits(&self, normed: &Tensor, row: usize) -> Result<Vec<f32>> {
-        self.output.forward(&normed.narrow(0, row, 1)?.contiguous()?)?.flatten_all()?.to_vec1()
+        self.output.forward(&normed.narrow(0, row, 1)?.contiguous()?, Pass::Answer)?.flatten_all()?.to_vec1()
     }
 
-    fn pass(&self, count: usize, start: usize) -> Result<Pass> {
-        let angles = (start..start + count).flat_map(|p| self.rope_speeds.iter().map(move |speed| p as f64 * speed));
-        let (cos, sin): (Vec<f32>, Vec<f32>) = angles.map(|a| (a.cos() as f32, a.sin() as f32)).unzip();
-        let shape = (count, self.rope_speeds.len());
-        let total = start + count;
-        let mask = (count > 1).then(|| {
-            let mask: Vec<f32> = (0..count)
-                .flat_map(|row| (0..total).map(move |col| if col <= start + row { 0.0 } else { f32::NEG_INFINITY }))
-                .collect();
-            Tensor::from_vec(mask, (1, count, total), &Device::Cpu)
-        });
-        Ok(Pass {
-            start,
-            count,
-            cos: Tensor::from_vec(cos, shape, &Device::Cpu)?,
-            sin: Tensor::from_vec(sin, shape, &Device::Cpu)?,
-            mask: mask.transpose()?,
-        })
+    fn attention(&self, layer: &Layer, x: Tensor, places: &Places, state: &mut LayerCache) -> Result<Tensor> {
+        let heads = Heads { queries: self.config.heads, keys: self.config.kv_heads, dim: self.config.head_dim };
+        let [q, k, v] = Linear::forward_all([&layer.q, &layer.k, &layer.v], &x, places.pass)?;
+        let scale = (heads.dim as f32).powf(-0.5);
+        let mut queries: Vec<f32> = q.flatten_all()?.to_vec1()?;
+        self.turn(&mut queries, &layer.q, heads.queries, places);
+        queries.iter_mut().for_each(|x| *x *= scale);
+        let mut keys: Vec<f32> = k.flatten_all()?.to_vec1()?;
+        self.turn(&mut keys, &layer.k, heads.keys, places);
+        let mut values: Vec<f32> = v.flatten_all()?.to_vec1()?;
+        add_bias(&mut values, &layer.v);
+        for (index, (key, value)) in keys.chunks_exact(heads.dim).zip(values.chunks_exact(heads.dim)).enumerate() {
+            let (to_key, to_value) = state.at(index % heads.keys, places.start + index / heads.keys);
+            to_key.copy_from_slice(key);
+            to_value.copy_from_slice(value);
+        }
+        let mixed = attention(&queries, heads, places.start, state);
+        let rows = x.dim(0)?;
+        layer.out.forward(&Tensor::from_vec(mixed, (rows, heads.queries * heads.dim), &Device::Cpu)?, places.pass)
     }
 
-    /// Grouped-query attention without copies of keys and values: the queries that share a key head are stacked as rows
-    /// of one matrix product.
-    fn attention(&self, layer: &Layer, index: usize, x: &Tensor, pass: &Pass, cache: &KvCache) -> Result<Tensor> {
-        let (heads, kv_heads, dim) = (self.config.heads, self.config.kv_heads, self.config.head_dim);
-        let (count, group) = (pass.count, heads / kv_heads);
-        let split = |t: Tensor, heads: usize| t.reshape((1, count, heads, dim))?.transpose(1, 2)?.contiguous();
-        let turn = |t: &Tensor| match self.config.rope {
-            Rope::Halves => rope(t, &pass.cos, &pass.sin),
-            Rope::Pairs => rope_i(t, &pass.cos, &pass.sin),
-        };
-        let q = turn(&split(layer.q.forward(x)?, heads)?)?;
-        let k = turn(&split(layer.k.forward(x)?, kv_heads)?)?.squeeze(0)?;
-        let v = split(layer.v.forward(x)?, kv_heads)?.squeeze(0)?;
-        let (keys, values) = cache.put(index, pass.start, &k, &v)?;
+    /// Adds the bias of `of` to what it made, `[rows, heads · head_dim]`, and rotates each head by its position.
+    fn turn(&self, x: &mut [f32], of: &Linear, heads: usize, places: &Places) {
+        add_bias(x, of);
+        let dim = self.config.head_dim;
+        for (row, turns) in x.chunks_exact_mut(heads * dim).zip(places.turns.chunks_exact(dim / 2)) {
+            for head in row.chunks_exact_mut(dim) {
+                match self.config.rope {
+                    Rope::Halves => {
+                        let (first, second) = head.split_at_mut(dim / 2);
+                        for ((a, b), turn) in first.iter_mut().zip(second).zip(turns) {
+                            rotate(a, b, turn);
+                        }
+                    }
+                    Rope::Pairs => {
+                        for ([a, b], turn) in head.as_chunks_mut::<2>().0.iter_mut().zip(turns) {
+                            rotate(a, b, turn);
+                        }
+                    }
+                }
+            }
+        }
+    }
 
-        let total = pass.start + count;
-        let q = (q.reshape((kv_heads, group * count, dim))? * (dim as f64).powf(-0.5))?;
-        let scores = q.matmul(&keys.transpose(1, 2)?)?;
-        let scores = match &pass.mask {
-            Some(mask) => scores.reshape((heads, count, total))?.broadcast_add(mask)?,
-            None => scores.reshape((heads, count, total))?,
-        };
-        let weights = softmax_last_dim(&scores)?.reshape((kv_heads, group * count, total))?;
-        let mixed = weights.matmul(&values)?;
-        let mixed = mixed.reshape((heads, count, dim))?.transpose(0, 1)?.contiguous()?;
-        layer.out.forward(&mixed.reshape((count, heads * dim))?)
+    /// `down(silu(gate(x)) · up(x))`.
+    fn feed_forward(&self, layer: &Layer, x: Tensor, pass: Pass) -> Result<Tensor> {
+        let [gate, up] = Linear::forward_all([&layer.gate, &layer.up], &x, pass)?;
+        let shape = gate.dims2()?;
+        let mut gated = vec![0.0; shape.0 * shape.1];
+        read(&gate, |gate| {
+            read(&up, |up| {
+                in_parts(&mut gated, PART, |from, part| {
+                    let ends = from..from + part.len();
+                    let (gate, up) = (gate.get(ends.clone()).unwrap_or_default(), up.get(ends).unwrap_or_default());
+                    Arch::new().dispatch(|| {
+                        for ((to, gate), up) in part.iter_mut().zip(gate).zip(up) {
+                            *to = gate / (1.0 + exp(-gate)) * up;
+                        }
+                    });
+                });
+            })
+        })??;
+        layer.down.forward(&Tensor::from_vec(gated, shape, &Device::Cpu)?, pass)
+    }
+}
+
+fn rotate(a: &mut f32, b: &mut f32, (cos, sin): &(f32, f32)) {
+    (*a, *b) = (*a * cos - *b * sin, *a * sin + *b * cos);
+}
+
+fn add(x: &mut [f32], more: &[f32]) {
+    x.iter_mut().zip(more).for_each(|(x, more)| *x += more);
+}
+
+fn add_bias(x: &mut [f32], of: &Linear) {
+    if let Some(bias) = &of.bias {
+        x.chunks_exact_mut(bias.len().max(1)).for_each(|row| add(row, bias));
     }
 }

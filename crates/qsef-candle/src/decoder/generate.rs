@@ -4,7 +4,7 @@ use super::{
     grammar::Constraint,
     lookup::Lookup,
     sampler::{Sampler, logprobs},
-    session::{CHUNK, Session},
+    session::{CHUNK, FEW, Session},
     text::Utf8Joiner,
     tokens::Vocabulary,
 };
@@ -121,7 +121,8 @@ pub(super) fn generate(
         all.extend(&forced);
         pending.extend(forced);
         loop {
-            if !out.flush(sink, false) {
+            // Nothing is put out before the prompt is read, so that the first piece tells how long that took.
+            if passes > 0 && !out.flush(sink, false) {
                 return Ok(());
             }
             if job.constraint.as_ref().is_some_and(Constraint::complete) {
@@ -130,11 +131,17 @@ pub(super) fn generate(
             if out.tokens >= limit {
                 break 'answer FinishReason::Length;
             }
-            let room = if job.speculates { (limit - out.tokens).min(CHUNK.saturating_sub(pending.len())) } else { 0 };
-            let guess: Vec<u32> = lookup.guess(&all).iter().copied().take(room.saturating_sub(1)).collect();
+            let guesses = job.speculates && passes > 0;
+            let room = if guesses { (limit - out.tokens - 1).min(FEW.saturating_sub(pending.len())) } else { 0 };
+            let guess: Vec<u32> = lookup.guess(&all).iter().copied().take(room).collect();
             let known = session.tokens().len() + pending.len();
             pending.extend(&guess);
-            let Some(tail) = session.feed(&std::mem::take(&mut pending), guess.len() + 1, stop)? else { return Ok(()) };
+            let fed = std::mem::take(&mut pending);
+            let tail = match passes {
+                0 => session.feed(&fed, stop)?,
+                _ => session.extend(&fed, guess.len() + 1, stop)?,
+            };
+            let Some(tail) = tail else { return Ok(()) };
             passes += 1;
             let mut right = 0;
             // The token after those that were guessed right is chosen as if they had been fed one by one.

@@ -190,9 +190,10 @@ impl Gguf {
         self.error(format!("tensor `{tensor}`: {}", first_line(error)))
     }
 
-    /// Reads a tensor as f32.
-    pub fn floats(&self, tensor: &str) -> Result<candle_core::Tensor> {
-        self.tensor(tensor)?.dequantize(&Device::Cpu).map_err(|e| self.error(first_line(&e)))
+    /// Reads a tensor as f32, flat.
+    pub fn floats(&self, tensor: &str) -> Result<Vec<f32>> {
+        let floats = self.tensor(tensor)?.dequantize(&Device::Cpu).and_then(|t| t.flatten_all()?.to_vec1());
+        floats.map_err(|e| self.about(tensor, &e))
     }
 }
 

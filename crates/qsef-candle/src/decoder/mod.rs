@@ -3,7 +3,7 @@
 //! [`CandleModel`] is the whole of it: load a file, and use it as a [`qsef_core::LanguageModel`]. Weights stay quantised;
 //! attention state is kept between calls, so a prompt that begins as an earlier one did costs only what is new.
 
-mod bench;
+mod attention;
 mod blocks;
 mod config;
 mod forward;
@@ -11,6 +11,7 @@ mod generate;
 mod gguf;
 mod grammar;
 mod kv;
+mod linear;
 mod lookup;
 mod model;
 mod prefix;
@@ -21,5 +22,4 @@ mod text;
 mod tokens;
 mod weights;
 
-pub use bench::BenchReport;
 pub use model::CandleModel;

@@ -1,7 +1,6 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::{Duration, Instant},
 };
 
 use futures::{StreamExt, channel::mpsc};
@@ -44,7 +43,6 @@ struct Inner {
     grammars: OnceLock<Result<Grammars, String>>,
     sessions: Mutex<Vec<Session>>,
     fingerprint: Vec<u8>,
-    load_time: Duration,
 }
 
 impl CandleModel {
@@ -55,7 +53,6 @@ impl CandleModel {
     /// [`Error::Vetoed`] where real models are forbidden.
     pub fn load(name: &str, path: &Path) -> Result<Self> {
         check_real_model(name)?;
-        let start = Instant::now();
         let gguf = Gguf::open(path)?;
         let (weights, vocabulary) = std::thread::scope(|scope| {
             let vocabulary = scope.spawn(|| Vocabulary::read(&gguf));
@@ -74,7 +71,6 @@ impl CandleModel {
             grammars: OnceLock::new(),
             sessions: Mutex::default(),
             fingerprint: gguf.fingerprint(),
-            load_time: start.elapsed(),
         };
         Ok(Self { inner: Arc::new(inner), prefixes: None, speculates: true })
     }
@@ -130,7 +126,7 @@ impl CandleModel {
     /// # Errors
     /// [`Error::Input`] where there are no tokens or more than the context holds.
     pub fn logits(&self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
-        Session::new(self.inner.weights.clone())?.feed_all(tokens)
+        Session::new(self.inner.weights.clone()).feed_all(tokens)
     }
 
     /// The final hidden state, normalised, of each of `tokens`: `[tokens, hidden]`.
@@ -138,7 +134,7 @@ impl CandleModel {
     /// # Errors
     /// As [`CandleModel::logits`].
     pub fn hidden_states(&self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
-        Session::new(self.inner.weights.clone())?.feed_hidden(tokens)
+        Session::new(self.inner.weights.clone()).feed_hidden(tokens)
     }
 
     /// Continues a prompt of tokens greedily, without a template, for at most `count` tokens or until the model stops.
@@ -146,11 +142,15 @@ impl CandleModel {
     /// # Errors
     /// As [`CandleModel::logits`].
     pub fn greedy(&self, tokens: &[u32], count: usize) -> Result<Vec<u32>> {
-        let mut session = Session::new(self.inner.weights.clone())?;
+        let mut session = Session::new(self.inner.weights.clone());
         let mut sampler = Sampler::new(0.0, 0);
         let (mut out, mut pending) = (Vec::new(), tokens.to_vec());
         while out.len() < count {
-            let Some(tail) = session.feed(&pending, 1, &|| false)? else { break };
+            let tail = match out.len() {
+                0 => session.feed(&pending, &|| false)?,
+                _ => session.extend(&pending, 1, &|| false)?,
+            };
+            let Some(tail) = tail else { break };
             let logits = tail.logits(0)?;
             let Some(token) = sampler.choose(&logits) else { break };
             out.push(token);
@@ -160,15 +160,6 @@ impl CandleModel {
             pending = vec![token];
         }
         Ok(out)
-    }
-
-    /// How long loading took.
-    pub fn load_time(&self) -> Duration {
-        self.inner.load_time
-    }
-
-    pub(super) fn weights(&self) -> &Arc<Weights> {
-        &self.inner.weights
     }
 
     fn job(&self, request: &Request) -> Result<Job> {
@@ -219,7 +210,7 @@ impl CandleModel {
         if stop() {
             return Ok(());
         }
-        let mut session = self.inner.session(&mut sessions, &job.prompt)?;
+        let mut session = self.inner.session(&mut sessions, &job.prompt);
         if let Some(store) = &self.prefixes {
             let prefix = self.prefix_tokens(request, &job.prompt)?;
             job.fresh = store.prepare(&mut session, job.prompt.get(..prefix).unwrap_or_default(), &stop)?;
@@ -257,14 +248,14 @@ impl Inner {
 
     /// Takes the session that shares the longest beginning with `prompt`, or a new one: a session is only overwritten
     /// where at least half of it stays useful or there is no room for another. The least recently used come first.
-    fn session(&self, sessions: &mut Vec<Session>, prompt: &[u32]) -> Result<Session> {
+    fn session(&self, sessions: &mut Vec<Session>, prompt: &[u32]) -> Session {
         let best =
             sessions.iter().enumerate().max_by_key(|(_, s)| s.common(prompt)).map(|(i, s)| (i, s.common(prompt)));
         match best {
             Some((index, common)) if common > 0 && (common * 2 >= prompt.len() || sessions.len() >= SESSIONS) => {
-                Ok(sessions.remove(index))
+                sessions.remove(index)
             }
-            _ if sessions.len() >= SESSIONS => Ok(sessions.remove(0)),
+            _ if sessions.len() >= SESSIONS => sessions.remove(0),
             _ => Session::new(self.weights.clone()),
         }
     }

@@ -54,7 +54,7 @@ impl PrefixStore {
             }
         }
         if !file.exists()
-            && let Err(error) = self.write(&file, prefix, &session.export(prefix.len())?)
+            && let Err(error) = self.write(&file, prefix, &session.export(prefix.len()))
         {
             tracing::warn!("the prompt's prefix is not saved: {error}");
         }

@@ -3,10 +3,13 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use qsef_core::{Error, Result};
 
-use super::{gguf::first_line, kv::KvCache, weights::Weights};
+use super::{gguf::first_line, kv::KvCache, linear::Pass, weights::Weights};
 
 /// Tokens that go through the layers together. More would only make the score matrix larger.
 pub(super) const CHUNK: usize = 256;
+
+/// Tokens of an answer that go through the layers together at most.
+pub(super) const FEW: usize = 16;
 
 /// A sequence of tokens and the attention state that the model computed for them.
 pub(super) struct Session {
@@ -34,10 +37,10 @@ fn failed(error: candle_core::Error) -> Error {
 
 impl Session {
     /// An empty session.
-    pub fn new(weights: Arc<Weights>) -> Result<Self> {
+    pub fn new(weights: Arc<Weights>) -> Self {
         let config = &weights.config;
-        let cache = KvCache::new(config.layers, config.kv_heads, config.head_dim).map_err(failed)?;
-        Ok(Self { cache, tokens: Vec::new(), weights })
+        let cache = KvCache::new(config.layers, config.kv_heads, config.head_dim);
+        Self { cache, tokens: Vec::new(), weights }
     }
 
     /// The tokens whose state is held.
@@ -55,26 +58,37 @@ impl Session {
         self.tokens.truncate(len);
     }
 
-    /// Appends tokens and returns what comes after each of the last `rows` of them, which are at most [`CHUNK`] and in one
-    /// chunk, or None when `stop` said so on the way; what was computed until then is kept.
-    pub fn feed(&mut self, tokens: &[u32], rows: usize, stop: &dyn Fn() -> bool) -> Result<Option<Tail>> {
-        let Some(hidden) = self.run(tokens, stop, |_| Ok(()))? else { return Ok(None) };
-        let first = hidden.dim(0).map_err(failed)?.saturating_sub(rows);
-        let last = hidden.narrow(0, first, rows).and_then(|last| self.weights.normed(&last)).map_err(failed)?;
-        Ok(Some(Tail { weights: self.weights.clone(), normed: last }))
+    /// Appends tokens of a prompt and returns what comes after the last of them, or None when `stop` said so on the way; what
+    /// was computed until then is kept.
+    pub fn feed(&mut self, tokens: &[u32], stop: &dyn Fn() -> bool) -> Result<Option<Tail>> {
+        self.tail(tokens, Pass::Prompt, 1, stop)
     }
 
-    /// Appends tokens; false when `stop` said so on the way.
+    /// Appends tokens of an answer and returns what comes after each of the last `rows` of them, which are in one chunk of
+    /// [`FEW`], or None when `stop` said so on the way.
+    pub fn extend(&mut self, tokens: &[u32], rows: usize, stop: &dyn Fn() -> bool) -> Result<Option<Tail>> {
+        self.tail(tokens, Pass::Answer, rows, stop)
+    }
+
+    fn tail(&mut self, tokens: &[u32], pass: Pass, rows: usize, stop: &dyn Fn() -> bool) -> Result<Option<Tail>> {
+        let Some(hidden) = self.run(tokens, pass, stop, |_| Ok(()))? else { return Ok(None) };
+        let first = hidden.len().saturating_sub(rows * self.weights.config.hidden);
+        let normed =
+            self.weights.normed(hidden.get(first..).unwrap_or_default(), &self.weights.norm).map_err(failed)?;
+        Ok(Some(Tail { weights: self.weights.clone(), normed }))
+    }
+
+    /// Appends tokens of a prompt; false when `stop` said so on the way.
     pub fn read(&mut self, tokens: &[u32], stop: &dyn Fn() -> bool) -> Result<bool> {
-        Ok(self.run(tokens, stop, |_| Ok(()))?.is_some())
+        Ok(self.run(tokens, Pass::Prompt, stop, |_| Ok(()))?.is_some())
     }
 
     /// Appends tokens and returns the logits after each of them.
     pub fn feed_all(&mut self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
         let weights = self.weights.clone();
         let mut all = Vec::with_capacity(tokens.len());
-        self.run(tokens, &|| false, |hidden| {
-            let normed = weights.normed(hidden)?;
+        self.run(tokens, Pass::Prompt, &|| false, |hidden| {
+            let normed = weights.normed(hidden, &weights.norm)?;
             for row in 0..normed.dim(0)? {
                 all.push(weights.logits(&normed, row)?);
             }
@@ -87,16 +101,16 @@ impl Session {
     pub fn feed_hidden(&mut self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
         let weights = self.weights.clone();
         let mut all = Vec::with_capacity(tokens.len());
-        self.run(tokens, &|| false, |hidden| {
-            all.extend(weights.normed(hidden)?.to_vec2::<f32>()?);
+        self.run(tokens, Pass::Prompt, &|| false, |hidden| {
+            all.extend(weights.normed(hidden, &weights.norm)?.to_vec2::<f32>()?);
             Ok(())
         })?;
         Ok(all)
     }
 
     /// The attention state of the first `len` tokens, to be saved.
-    pub fn export(&self, len: usize) -> Result<Vec<f32>> {
-        self.cache.export(len.min(self.tokens.len())).map_err(failed)
+    pub fn export(&self, len: usize) -> Vec<f32> {
+        self.cache.export(len.min(self.tokens.len()))
     }
 
     /// Replaces the session by saved tokens and their state.
@@ -110,9 +124,10 @@ impl Session {
     fn run(
         &mut self,
         tokens: &[u32],
+        pass: Pass,
         stop: &dyn Fn() -> bool,
-        mut each: impl FnMut(&Tensor) -> candle_core::Result<()>,
-    ) -> Result<Option<Tensor>> {
+        mut each: impl FnMut(&[f32]) -> candle_core::Result<()>,
+    ) -> Result<Option<Vec<f32>>> {
         let context = self.weights.config.context;
         let total = self.tokens.len() + tokens.len();
         if tokens.is_empty() || total > context {
@@ -120,11 +135,12 @@ impl Session {
                 "{total} tokens do not fit the model's context of {context} tokens, or there are none to add"
             )));
         }
-        self.cache.reserve(total, self.tokens.len()).map_err(failed)?;
+        self.cache.reserve(total, self.tokens.len());
         let mut last = None;
-        for chunk in tokens.chunks(CHUNK) {
+        for chunk in tokens.chunks(if pass == Pass::Prompt { CHUNK } else { FEW }) {
             let start = self.tokens.len();
-            let Some(hidden) = self.weights.hidden(chunk, start, &self.cache, stop).map_err(failed)? else {
+            let hidden = self.weights.hidden(chunk, start, pass, &mut self.cache, stop).map_err(failed)?;
+            let Some(hidden) = hidden else {
                 return Ok(None);
             };
             self.tokens.extend_from_slice(chunk);

@@ -3,66 +3,22 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use candle_core::{
-    DType, Device, Module, Tensor,
-    quantized::{GgmlDType, QMatMul, QTensor},
-};
+use candle_core::quantized::QTensor;
 use qsef_core::{Error, Result};
 
-use super::{blocks::Blocks, config::Config, gguf::Gguf, gguf::first_line};
+use super::{config::Config, gguf::Gguf, gguf::first_line, linear::Linear};
 
 /// The weights of one transformer block.
 pub(super) struct Layer {
-    pub attn_norm: Tensor,
+    pub attn_norm: Vec<f32>,
     pub q: Linear,
     pub k: Linear,
     pub v: Linear,
     pub out: Linear,
-    pub ffn_norm: Tensor,
+    pub ffn_norm: Vec<f32>,
     pub gate: Linear,
     pub up: Linear,
     pub down: Linear,
-}
-
-/// A quantised matrix with an optional bias: `x [rows, in]` to `[rows, out]`.
-pub(super) struct Linear {
-    weight: QMatMul,
-    bias: Option<Tensor>,
-}
-
-impl Linear {
-    pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        let inputs = x.dim(1)?;
-        let y = match &self.weight {
-            QMatMul::QTensor(weight) if weight.shape().dims2()?.1 > inputs => {
-                let padding = weight.shape().dims2()?.1 - inputs;
-                self.weight.forward(&x.pad_with_zeros(1, 0, padding)?)?
-            }
-            weight => weight.forward(x)?,
-        };
-        match &self.bias {
-            Some(bias) => y.broadcast_add(bias),
-            None => Ok(y),
-        }
-    }
-
-    /// Makes candle build the tiled copy of the weight that its matrix kernels use, by multiplying zeros, and lets go of
-    /// the blocks that it does not read after that.
-    fn pack(&self, blocks: Option<Blocks>) -> candle_core::Result<()> {
-        let (QMatMul::QTensor(weight), Some(blocks)) = (&self.weight, blocks) else { return Ok(()) };
-        if !matches!(weight.dtype(), GgmlDType::Q4K | GgmlDType::Q8_0 | GgmlDType::Q6K) {
-            return Ok(());
-        }
-        let (_, inputs) = weight.shape().dims2()?;
-        // One row and several take different ways.
-        for rows in [1, 2] {
-            self.weight.forward(&Tensor::zeros((rows, inputs), DType::F32, &Device::Cpu)?)?;
-        }
-        if !blocks.are_read() {
-            blocks.release();
-        }
-        Ok(())
-    }
 }
 
 /// All weights of a decoder; shared between sessions.
@@ -70,8 +26,8 @@ pub(super) struct Weights {
     pub config: Config,
     pub embedding: Arc<QTensor>,
     pub layers: Vec<Layer>,
-    pub norm: Tensor,
-    pub output: QMatMul,
+    pub norm: Vec<f32>,
+    pub output: Linear,
     /// One rotation speed per pair of dimensions, radians per position.
     pub rope_speeds: Vec<f64>,
     pub vocabulary: usize,
@@ -119,12 +75,12 @@ impl Weights {
     }
 }
 
-fn read_ends(gguf: &Gguf) -> Result<(Arc<QTensor>, QMatMul, Tensor)> {
+fn read_ends(gguf: &Gguf) -> Result<(Arc<QTensor>, Linear, Vec<f32>)> {
     let wrap = |e: candle_core::Error| gguf.error(first_line(&e));
     let embedding = Arc::new(gguf.tensor("token_embd.weight")?);
     let output = if gguf.has("output.weight") { "output.weight" } else { "token_embd.weight" };
     let (output, _) = gguf.matrix(output, false)?;
-    Ok((embedding, QMatMul::from_qtensor(output).map_err(wrap)?, gguf.floats("output_norm.weight")?))
+    Ok((embedding, Linear::new(output, None).map_err(wrap)?, gguf.floats("output_norm.weight")?))
 }
 
 fn read_layer(gguf: &Gguf, index: usize) -> Result<Layer> {
@@ -133,10 +89,9 @@ fn read_layer(gguf: &Gguf, index: usize) -> Result<Layer> {
         let tensor = name(part, "weight");
         let wrap = |e: candle_core::Error| gguf.error(format!("tensor `{tensor}`: {}", first_line(&e)));
         let (weight, blocks) = gguf.matrix(&tensor, true)?;
-        let weight = QMatMul::from_qtensor(weight).map_err(wrap)?;
         let bias = name(part, "bias");
         let bias = gguf.has(&bias).then(|| gguf.floats(&bias)).transpose()?;
-        let linear = Linear { weight, bias };
+        let linear = Linear::new(weight, bias).map_err(wrap)?;
         linear.pack(blocks).map_err(wrap)?;
         Ok(linear)
     };
@@ -161,7 +116,7 @@ fn rope_speeds(gguf: &Gguf, config: &Config) -> Result<Vec<f64>> {
     if !gguf.has("rope_freqs.weight") {
         return Ok(speeds);
     }
-    let factors = gguf.floats("rope_freqs.weight")?.to_vec1::<f32>().map_err(|e| gguf.error(first_line(&e)))?;
+    let factors = gguf.floats("rope_freqs.weight")?;
     if factors.len() != half {
         return Err(gguf.error(format!("`rope_freqs.weight` has {} numbers, not {half}", factors.len())));
     }

@@ -5,7 +5,8 @@ use candle_core::{Result, bail};
 use candle_nn::VarBuilder;
 use serde::Deserialize;
 
-use super::linear::{Linear, in_parallel, product, side_by_side};
+use super::linear::Linear;
+use crate::dense::{in_parallel, product, side_by_side, sum};
 
 /// What is read of `config.json`.
 #[derive(Debug, Deserialize)]
@@ -49,16 +50,6 @@ impl Norm {
         }
         x
     }
-}
-
-/// The sum of `value` over a row: eight sums, so that an addition need not wait for the one before it.
-fn sum(row: &[f32], value: impl Fn(f32) -> f32) -> f32 {
-    let (eights, rest) = row.as_chunks::<8>();
-    let mut sums = [0f32; 8];
-    for eight in eights {
-        sums.iter_mut().zip(eight).for_each(|(sum, x)| *sum += value(*x));
-    }
-    sums.iter().sum::<f32>() + rest.iter().map(|x| value(*x)).sum::<f32>()
 }
 
 struct Layer {

@@ -1,0 +1,120 @@
+use std::time::Instant;
+
+use indicatif::ProgressBar;
+use qsef::{AnyModel, Result, eval::speed};
+use serde::Serialize;
+
+use crate::{
+    End,
+    args::{BenchGenerate, BenchPlan},
+    models, screen,
+};
+
+#[derive(Serialize)]
+struct Generated {
+    #[serde(flatten)]
+    speed: speed::GenerateReport,
+    peak_rss_mb: Option<f64>,
+}
+
+pub async fn generate(args: BenchGenerate) -> Result<End> {
+    let start = Instant::now();
+    let model = measured(args.model.as_deref(), true).await?;
+    let loading = start.elapsed().as_secs_f64();
+    let measuring = screen::spinner("measuring");
+    let mut speed = models::or_cancelled(speed::generate(&model, args.prompt_tokens, args.new_tokens)).await?;
+    speed.load_s += loading;
+    screen::remove(&measuring);
+    let report = Generated { speed, peak_rss_mb: peak_rss_mb() };
+    if args.json {
+        screen::json(&report)?;
+        return Ok(End::Done);
+    }
+    let Generated { speed, peak_rss_mb } = report;
+    let memory = peak_rss_mb.map_or(String::new(), |mb| format!(", {mb:.0} MB of memory at most"));
+    screen::print(&format!(
+        "load {:.2} s, first token after {:.2} s, prompt {:.1} tokens/s ({}), generation {:.1} tokens/s ({}){memory}\n",
+        speed.load_s,
+        speed.first_token_s,
+        speed.prefill_tok_s,
+        speed.prompt_tokens,
+        speed.decode_tok_s,
+        speed.new_tokens
+    ));
+    Ok(End::Done)
+}
+
+#[derive(Serialize)]
+struct Planned {
+    n: usize,
+    p50_s: f64,
+    p95_s: f64,
+    mean: Parts,
+    plans: Vec<speed::PlanTime>,
+}
+
+#[derive(Serialize)]
+struct Parts {
+    seconds: f64,
+    read_s: f64,
+    write_s: f64,
+    rest_s: f64,
+    read_tokens: f64,
+    new_tokens: f64,
+}
+
+pub async fn plan(args: BenchPlan) -> Result<End> {
+    let mut queries = qsef::eval::plan::read_queries(&args.cases)?;
+    queries.truncate(args.limit.unwrap_or(usize::MAX));
+    let model = measured(args.model.as_deref(), args.plain).await?;
+    let bar = screen::add(ProgressBar::new(queries.len() as u64));
+    let plans = models::or_cancelled(speed::plan(&model, &queries, |done| bar.set_position(done as u64))).await?;
+    screen::remove(&bar);
+    let mean = |of: fn(&speed::PlanTime) -> f64| plans.iter().map(of).sum::<f64>() / plans.len().max(1) as f64;
+    let mean = Parts {
+        seconds: mean(|p| p.seconds),
+        read_s: mean(|p| p.read_s),
+        write_s: mean(|p| p.write_s),
+        rest_s: mean(|p| p.rest_s),
+        read_tokens: mean(|p| p.read_tokens as f64),
+        new_tokens: mean(|p| p.new_tokens as f64),
+    };
+    let mut seconds: Vec<f64> = plans.iter().map(|p| p.seconds).collect();
+    seconds.sort_by(f64::total_cmp);
+    let quantile = |q: f64| seconds.get((seconds.len().saturating_sub(1) as f64 * q).round() as usize);
+    let (p50_s, p95_s) = (quantile(0.5).copied().unwrap_or_default(), quantile(0.95).copied().unwrap_or_default());
+    if args.json {
+        screen::json(&Planned { n: plans.len(), p50_s, p95_s, mean, plans })?;
+        return Ok(End::Done);
+    }
+    screen::print(&format!(
+        "{} plans: {p50_s:.2} s (median), {p95_s:.2} s (95 %)\n\
+         mean {:.2} s: reading {:.2} s ({:.0} tokens), writing {:.2} s ({:.0} tokens), the rest {:.1} ms\n",
+        plans.len(),
+        mean.seconds,
+        mean.read_s,
+        mean.read_tokens,
+        mean.write_s,
+        mean.new_tokens,
+        1000.0 * mean.rest_s
+    ));
+    Ok(End::Done)
+}
+
+/// The model of this name; `plain` for the embedded backend without guessed tokens.
+async fn measured(name: Option<&str>, plain: bool) -> Result<AnyModel> {
+    let (models, name) = (models::all()?, name.unwrap_or(qsef::DEFAULT_MODEL));
+    if plain && qsef::is_embedded(name) {
+        let model = models::or_cancelled(models.candle(name)).await?;
+        return Ok(AnyModel::new(model.with_speculation(false)));
+    }
+    models.model(name)
+}
+
+/// The most memory that this process had, in 10⁶ bytes; known on Linux.
+fn peak_rss_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024.0 / 1e6)
+}
