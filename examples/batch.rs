@@ -10,7 +10,7 @@ const REQUESTS: &str = "\
 What is 15% of 240 km in miles?
 Count the words in \"to be or not to be\". Then sort these words: pear, apple, fig.
 Sort these lines: b, a, c. Then count the words in \"one two\".
-How many days are there between 1 March 2024 and 25 December 2024?";
+Multiply 1234 by 56";
 
 #[tokio::main]
 async fn main() -> Result<()> {

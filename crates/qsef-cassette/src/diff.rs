@@ -6,7 +6,7 @@ const CONTEXT: usize = 2;
 
 /// How alike two requests are, in [0, 1].
 pub fn likeness(a: &Value, b: &Value) -> f32 {
-    TextDiff::from_lines(&pretty(a), &pretty(b)).ratio()
+    TextDiff::from_lines(pretty(a), pretty(b)).ratio()
 }
 
 /// The difference line by line, with `-` what was recorded and `+` what is asked now.

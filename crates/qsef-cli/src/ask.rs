@@ -22,12 +22,14 @@ pub async fn run(args: Ask) -> Result<End> {
     let cassette = args.cassette()?;
     let ended = ask(&args, cassette.as_ref()).await;
     let Some(cassette) = cassette else { return ended };
-    // A run that went wrong is worth recording, too. Where it is another run than the recorded one, that is why.
-    cassette.finish()?;
-    if cassette.records() {
-        note(format!("recorded in {}", args.record.unwrap_or_default().display()));
+    // A run that went wrong is worth recording, too.
+    let finished = cassette.finish();
+    let end = ended?;
+    finished?;
+    if let Some(path) = &args.record {
+        note(format!("recorded in {}", path.display()));
     }
-    ended
+    Ok(end)
 }
 
 /// The name of the note in a cassette that holds the request.
