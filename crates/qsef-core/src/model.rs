@@ -84,7 +84,7 @@ impl Request {
     }
 
     /// About how many tokens the messages are, at four bytes each and 1,000 for an image or a sound: within a tenth of the truth for
-    /// prose and code, too few for digits (a quarter), and without what a chat template adds (docs/benchmarks.md).
+    /// prose, too few for code (by a quarter) and digits (by three quarters), and without what a chat template adds.
     pub fn approximate_tokens(&self) -> u64 {
         let parts = self.messages.iter().flat_map(|message| &message.parts);
         let bytes: usize = parts.map(|part| if let Part::Text(text) = part { text.len() } else { 4000 }).sum();
