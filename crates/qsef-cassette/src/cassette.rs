@@ -1,6 +1,6 @@
 use std::{future::Future, path::PathBuf, sync::Arc};
 
-use qsef_core::{AnyEmbedder, AnyExpert, AnyModel, Error, Result};
+use qsef_core::{AnyEmbedder, AnyExpert, AnyModel, Error, ModelInfo, Result};
 
 use crate::{
     Scrubber, embedder::Taped as TapedEmbedder, expert::Taped as TapedExpert, file::File, model::Taped as TapedModel,
@@ -78,16 +78,19 @@ impl Cassette {
     /// # Errors
     /// As `open`; [`Error::Input`] where no model of this name is recorded.
     pub fn model(&self, name: &str, open: impl FnOnce() -> Result<AnyModel>) -> Result<AnyModel> {
+        // A name may be a path.
+        let name = self.scrub(name);
         let (info, real) = if self.records() {
             let real = open()?;
             let info = real.info().clone();
-            self.0.file(|file, _| file.models.insert(name.to_owned(), info.clone()));
+            let told = ModelInfo { name: self.scrub(&info.name), ..info.clone() };
+            self.0.file(|file, _| file.models.insert(name.clone(), told));
             (info, Some(real))
         } else {
-            let info = self.0.file(|file, _| file.models.get(name).cloned());
-            (info.ok_or_else(|| self.lacks("model", name, |file| file.models.keys().cloned().collect()))?, None)
+            let info = self.0.file(|file, _| file.models.get(&name).cloned());
+            (info.ok_or_else(|| self.lacks("model", &name, |file| file.models.keys().cloned().collect()))?, None)
         };
-        Ok(AnyModel::new(TapedModel { tape: self.0.clone(), name: name.to_owned(), info, real }))
+        Ok(AnyModel::new(TapedModel { tape: self.0.clone(), name, info, real }))
     }
 
     /// An embedder whose vectors are recorded, or played back. `open` makes the embedder itself, and is not polled where it is
@@ -96,19 +99,20 @@ impl Cassette {
     /// # Errors
     /// As `open`; [`Error::Input`] where no embedder of this name is recorded.
     pub async fn embedder(&self, name: &str, open: impl Future<Output = Result<AnyEmbedder>>) -> Result<AnyEmbedder> {
+        let name = self.scrub(name);
         let (dimensions, real) = if self.records() {
             let real = open.await?;
-            self.0.file(|file, _| file.embedders.insert(name.to_owned(), real.dimensions()));
+            self.0.file(|file, _| file.embedders.insert(name.clone(), real.dimensions()));
             (real.dimensions(), Some(real))
         } else {
-            let dimensions = self.0.file(|file, _| file.embedders.get(name).copied());
+            let dimensions = self.0.file(|file, _| file.embedders.get(&name).copied());
             (
                 dimensions
-                    .ok_or_else(|| self.lacks("embedder", name, |file| file.embedders.keys().cloned().collect()))?,
+                    .ok_or_else(|| self.lacks("embedder", &name, |file| file.embedders.keys().cloned().collect()))?,
                 None,
             )
         };
-        Ok(AnyEmbedder::new(TapedEmbedder { tape: self.0.clone(), name: name.to_owned(), dimensions, real }))
+        Ok(AnyEmbedder::new(TapedEmbedder { tape: self.0.clone(), name, dimensions, real }))
     }
 
     /// An expert whose calls are recorded with what it reports, or played back: for one that is a service, or that changes

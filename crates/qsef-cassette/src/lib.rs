@@ -20,7 +20,7 @@
 //! where a recorded one did not come.
 //!
 //! A cassette is one JSON file, for people to read: the interactions in the order in which they began, texts line by line,
-//! vectors at the end. Secrets do not get into it ([`Scrubber`]). Of a streamed answer the pieces of the text are kept, and
+//! vectors at the end. Secrets do not get into it ([`Scrubber`]), but for what the vector of a text tells of that. Of a streamed answer the pieces of the text are kept, and
 //! not how fast they came nor how far a long prompt was read ([`qsef_core::Delta::Reading`]).
 
 mod cassette;

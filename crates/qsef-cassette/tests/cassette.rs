@@ -98,7 +98,7 @@ async fn secrets_are_not_recorded_and_play_back_where_they_are_others() {
     };
     let recorded = cassette(Mode::Record);
     recorded.note("request", texts[0]);
-    let model = recorded.model("m", || Ok(AnyModel::new(echo()))).unwrap();
+    let model = recorded.model("order 1234-5678.gguf", || Ok(AnyModel::new(echo()))).unwrap();
     for text in texts {
         model.generate(ask(text)).await.unwrap();
     }
@@ -107,7 +107,7 @@ async fn secrets_are_not_recorded_and_play_back_where_they_are_others() {
     assert!(!file.contains("sk-") && !file.contains("1234") && file.contains("[ORDER]"), "{file}");
     let played = cassette(Mode::Replay);
     assert_eq!(played.noted("request").as_deref(), Some("my key is [KEY]"));
-    let model = played.model("m", never).unwrap();
+    let model = played.model("order 0000-0000.gguf", never).unwrap();
     let made = model.generate(ask("my key is sk-0000000000000000000000")).await.unwrap();
     assert_eq!(made.text, "you said\nmy key is [KEY]");
     model.generate(ask("order 0000-0000")).await.unwrap();
