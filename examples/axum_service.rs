@@ -40,7 +40,7 @@ async fn ask(State(hub): State<Hub>, request: String) -> Sse<impl Stream<Item = 
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let models = Models::open(|event| eprintln!("{:?} {}/{}", event.phase, event.done, event.total))?;
+    let models = Models::open(|_| {})?;
     let hub = open_agent(&AgentConfig::builtin()?, &models).await?;
     let limit = axum::extract::DefaultBodyLimit::max(LONGEST);
     let app = Router::new().route("/ask", post(ask)).layer(limit).with_state(hub);

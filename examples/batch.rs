@@ -23,7 +23,7 @@ async fn main() -> Result<()> {
         let given = read_to_string(std::io::stdin()).map_err(|e| Error::Input(e.to_string()))?;
         requests = if given.trim().is_empty() { requests } else { given };
     }
-    let models = Models::open(|event| eprintln!("{:?} {}/{}", event.phase, event.done, event.total))?;
+    let models = Models::open(|_| {})?;
     let mut agent = AgentConfig::builtin()?;
     agent.model = "qwen2.5-coder-0.5b".into();
     let hub = open_agent(&agent, &models).await?;

@@ -22,7 +22,7 @@ async fn roll_dice(
 #[tokio::main]
 async fn main() -> Result<()> {
     let request = std::env::args().nth(1).unwrap_or_else(|| "Roll 3 dice with 6 sides".into());
-    let models = Models::open(|event| eprintln!("{:?} {}/{}", event.phase, event.done, event.total))?;
+    let models = Models::open(|_| {})?;
     let mut hub = open_agent(&AgentConfig::builtin()?, &models).await?;
     hub.registry_mut().add(roll_dice::expert(models.model("qwen2.5-coder-0.5b")?)).await?;
     let report = hub.run(&request, RunOptions::default()).await?;

@@ -16,7 +16,7 @@ async fn main() -> Result<()> {
         ExpertProfile::new("account", "Changes passwords, addresses and names").examples(["I cannot log in"]),
     ];
     // Any embedder: this one runs in the process.
-    let models = Models::open(|event| eprintln!("{:?} {}/{}", event.phase, event.done, event.total))?;
+    let models = Models::open(|_| {})?;
     let embedder = models.embedder(qsef::DEFAULT_EMBEDDER).await?;
     let mut scorer = Scorer::new(Weights::default());
     for profile in &profiles {

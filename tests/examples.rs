@@ -1,4 +1,5 @@
-//! The programs of `examples/`, run as people run them, on small models.
+//! The programs of `examples/`, run as people run them, on small models. `cargo test` builds them; before `--test examples` alone,
+//! `cargo build --release -p qsef --examples` does.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // helpers of tests are test code
 
@@ -20,7 +21,11 @@ fn one_at_a_time() -> MutexGuard<'static, ()> {
 fn example(name: &str, home: &tempfile::TempDir) -> Command {
     let tests = std::env::current_exe().unwrap();
     let program: PathBuf = tests.parent().unwrap().parent().unwrap().join("examples").join(name);
-    assert!(program.is_file(), "{} is not built; `cargo build --release --examples` does", program.display());
+    assert!(
+        program.is_file(),
+        "{} is not built; `cargo build --release -p qsef --examples` does it",
+        program.display()
+    );
     let mut command = Command::new(program);
     command.env("QSEF_HOME", home.path()).env("QSEF_MODELS", qsef::home().unwrap().join("models"));
     command.stdin(Stdio::null());
