@@ -16,31 +16,11 @@ import statistics
 import subprocess
 import sys
 import time
-import urllib.request
+
+from llama_server import Server
 
 PROMPT, NEW = 256, 64
 TEXT = "The quick brown fox jumps over the lazy dog. "
-
-
-class Server:
-    def __init__(self, path):
-        import xllamacpp
-
-        params = xllamacpp.CommonParams()
-        params.model.path = path
-        params.n_ctx = 4096
-        params.n_parallel = 1
-        params.cpuparams.n_threads = os.cpu_count()
-        params.warmup = False
-        began = time.time()
-        self.server = xllamacpp.Server(params)
-        self.load_s = time.time() - began
-
-    def post(self, where, body):
-        data = json.dumps(body).encode()
-        request = urllib.request.Request(self.server.listening_address + where, data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=600) as answer:
-            return json.load(answer)
 
 
 def generate(path):
@@ -72,7 +52,7 @@ def plans(path, questions):
 
 
 def run(command, **more):
-    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, text=True, check=True, **more)
+    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True, **more)
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 

@@ -4,7 +4,7 @@ use qsef_core::{ExpertCall, Media, Message, OutputFormat, Part, Request};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-/// A request to a model.
+/// A request to a model, without the hints that change no answer (`prefix_messages`, `prediction`).
 pub fn of_model(request: &Request) -> Value {
     let mut fields = Map::new();
     fields.insert("messages".into(), request.messages.iter().map(message).collect());
@@ -26,7 +26,6 @@ pub fn of_model(request: &Request) -> Value {
     add("temperature", request.temperature != 0.0, json!(request.temperature));
     add("seed", request.seed != 0, request.seed.into());
     add("top_logprobs", request.top_logprobs != 0, request.top_logprobs.into());
-    add("prefix_messages", request.prefix_messages != 0, request.prefix_messages.into());
     Value::Object(fields)
 }
 

@@ -409,6 +409,8 @@ pub enum Bench {
     Generate(BenchGenerate),
     /// Make a plan for each request of a file, and say where the time goes
     Plan(BenchPlan),
+    /// Embed texts one by one and all together
+    Embed(BenchEmbed),
 }
 
 #[derive(Debug, Args)]
@@ -441,6 +443,19 @@ pub struct BenchPlan {
     /// Without guessed tokens (embedded backend): the plans are the same, and take longer
     #[arg(long)]
     pub plain: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchEmbed {
+    /// Texts, a line each
+    #[arg(long, value_name = "FILE")]
+    pub texts: PathBuf,
+    /// An embedder from `qsef models list`, or openai:NAME
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

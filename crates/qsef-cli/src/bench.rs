@@ -1,12 +1,12 @@
 use std::time::Instant;
 
 use indicatif::ProgressBar;
-use qsef::{AnyModel, Result, eval::speed};
+use qsef::{AnyModel, Error, Result, eval::speed};
 use serde::Serialize;
 
 use crate::{
     End,
-    args::{BenchGenerate, BenchPlan},
+    args::{BenchEmbed, BenchGenerate, BenchPlan},
     models, screen,
 };
 
@@ -97,6 +97,25 @@ pub async fn plan(args: BenchPlan) -> Result<End> {
         mean.write_s,
         mean.new_tokens,
         1000.0 * mean.rest_s
+    ));
+    Ok(End::Done)
+}
+
+pub async fn embed(args: BenchEmbed) -> Result<End> {
+    let text = std::fs::read_to_string(&args.texts).map_err(|e| Error::io("read", &args.texts, e))?;
+    let texts: Vec<String> = text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
+    let name = args.model.as_deref().unwrap_or(qsef::DEFAULT_EMBEDDER);
+    let embedder = models::or_cancelled(models::all()?.embedder(name)).await?;
+    let measuring = screen::spinner("measuring");
+    let report = models::or_cancelled(speed::embed(&embedder, &texts)).await?;
+    screen::remove(&measuring);
+    if args.json {
+        screen::json(&report)?;
+        return Ok(End::Done);
+    }
+    screen::print(&format!(
+        "{} texts: {:.2} ms by itself (median), {:.0} texts/s all together\n",
+        report.n, report.ms_per_text, report.texts_per_s
     ));
     Ok(End::Done)
 }

@@ -70,6 +70,7 @@ async fn run(command: Command) -> qsef::Result<End> {
         Command::Eval(Eval::Adapt(args)) => eval::adapt(args).await,
         Command::Bench(Bench::Generate(args)) => bench::generate(args).await,
         Command::Bench(Bench::Plan(args)) => bench::plan(args).await,
+        Command::Bench(Bench::Embed(args)) => bench::embed(args).await,
     }
 }
 

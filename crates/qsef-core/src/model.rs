@@ -49,6 +49,9 @@ pub struct Request {
     pub top_logprobs: usize,
     /// The first `prefix_messages` messages recur between calls, so a backend may keep their computed state.
     pub prefix_messages: usize,
+    /// What the answer will probably be. It changes no answer: a backend may check several of its tokens in the time of one, and
+    /// takes those that it would have chosen anyway.
+    pub prediction: Option<String>,
 }
 
 impl Request {
@@ -62,6 +65,7 @@ impl Request {
             seed: 0,
             top_logprobs: 0,
             prefix_messages: 0,
+            prediction: None,
         }
     }
 
@@ -80,6 +84,12 @@ impl Request {
     /// Says how many of the first messages recur between calls.
     pub fn prefix_messages(mut self, count: usize) -> Self {
         self.prefix_messages = count;
+        self
+    }
+
+    /// Says what the answer will probably be ([`Request::prediction`]).
+    pub fn prediction(mut self, text: impl Into<String>) -> Self {
+        self.prediction = Some(text.into());
         self
     }
 

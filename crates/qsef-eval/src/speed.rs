@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use qsef_agent::{Planner, analyse};
-use qsef_core::{AnyModel, Delta, Error, Message, OutputFormat, Request, Result, Role, Usage};
+use qsef_core::{AnyEmbedder, AnyModel, Delta, Error, Message, OutputFormat, Request, Result, Role, Usage};
 use serde::Serialize;
 
 /// The figures of `qsef bench generate`.
@@ -59,6 +59,41 @@ pub async fn generate(model: &AnyModel, prompt_tokens: usize, new_tokens: usize)
     })
 }
 
+/// The figures of `qsef bench embed`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct EmbedReport {
+    /// Texts.
+    pub n: usize,
+    /// Median milliseconds of a text by itself.
+    pub ms_per_text: f64,
+    /// Texts per second, all in one call.
+    pub texts_per_s: f64,
+}
+
+/// Embeds texts one by one, then all together; the best of three rounds counts.
+///
+/// # Errors
+/// [`Error::Input`] where there is no text; the embedder's own.
+pub async fn embed(embedder: &AnyEmbedder, texts: &[String]) -> Result<EmbedReport> {
+    let first = texts.first().ok_or_else(|| Error::Input("there is no text to embed".into()))?;
+    embedder.embed(vec![first.clone()]).await?;
+    let mut report = EmbedReport { n: texts.len(), ms_per_text: f64::INFINITY, texts_per_s: 0.0 };
+    for _ in 0..3 {
+        let mut each = Vec::with_capacity(texts.len());
+        for text in texts {
+            let start = Instant::now();
+            embedder.embed(vec![text.clone()]).await?;
+            each.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+        each.sort_by(f64::total_cmp);
+        report.ms_per_text = report.ms_per_text.min(each.get(each.len() / 2).copied().unwrap_or(f64::INFINITY));
+        let start = Instant::now();
+        embedder.embed(texts.to_vec()).await?;
+        report.texts_per_s = report.texts_per_s.max(texts.len() as f64 / start.elapsed().as_secs_f64());
+    }
+    Ok(report)
+}
+
 /// What a planner's model is asked.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Question {
@@ -68,6 +103,8 @@ pub struct Question {
     pub schema: serde_json::Value,
     /// The most tokens of the answer.
     pub max_tokens: usize,
+    /// What the planner expects the answer to be.
+    pub prediction: Option<String>,
 }
 
 /// A message as endpoints take it.
@@ -128,6 +165,7 @@ async fn one_plan(model: &AnyModel, query: &str) -> Result<PlanTime> {
             _ => serde_json::Value::Null,
         },
         max_tokens: question.max_tokens,
+        prediction: question.prediction.clone(),
     };
     let timed = timed(model, question).await?;
     let planned = Planner::reading(query, analysis, &timed.text, timed.usage);
@@ -179,7 +217,7 @@ async fn timed(model: &AnyModel, request: Request) -> Result<Timed> {
 
 #[cfg(test)]
 mod tests {
-    use qsef_core::test_util::ScriptedModel;
+    use qsef_core::test_util::{LetterEmbedder, ScriptedModel};
 
     use super::*;
 
@@ -192,6 +230,14 @@ mod tests {
         let [time] = &times[..] else { panic!("{times:?}") };
         assert_eq!((done, time.subtasks, time.answer.as_str()), (1, 2, steps));
         assert!((time.read_s + time.write_s + time.rest_s - time.seconds).abs() < 1e-9, "{time:?}");
+    }
+
+    #[tokio::test]
+    async fn texts_are_embedded_alone_and_together() {
+        let embedder = AnyEmbedder::new(LetterEmbedder);
+        let report = embed(&embedder, &["one text".into(), "another".into()]).await.unwrap();
+        assert!(report.n == 2 && report.ms_per_text > 0.0 && report.texts_per_s.is_finite(), "{report:?}");
+        assert!(matches!(embed(&embedder, &[]).await, Err(Error::Input(_))));
     }
 
     #[tokio::test]

@@ -13,9 +13,9 @@ mod replan;
 mod synthesis;
 
 pub use analysis::{Analysis, analyse};
-use qsef_core::{AnyModel, Error, Message, Plan, Request, Result, Role, Usage};
+use qsef_core::{AnyModel, Error, Message, Plan, Request, Result, Role, Subtask, Usage};
 pub(crate) use refs::points_back;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{chat::generate, prompts};
 
@@ -46,13 +46,13 @@ impl Planned {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 struct Steps {
     steps: Vec<Step>,
 }
 
 /// A step as the model writes it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Step {
     task: String,
     #[serde(default)]
@@ -100,7 +100,8 @@ impl Planner {
         let max_tokens = (160 + request.len()).min(2048);
         // A small model that begins to repeat itself goes on to the limit: there are hardly more steps than clauses.
         let schema = schema((analysis.clauses.len() + 2).min(MAX_STEPS));
-        Request::new(messages).json_schema(schema).max_tokens(max_tokens).prefix_messages(prefix.len())
+        let call = Request::new(messages).json_schema(schema).max_tokens(max_tokens).prefix_messages(prefix.len());
+        call.prediction(prediction(request, analysis))
     }
 
     /// How many tokens the model will read to plan a request; 0 where it is not called.
@@ -123,6 +124,26 @@ impl Planner {
 /// Whether a request is plainly a single step.
 fn is_one_step(request: &str, analysis: &Analysis) -> bool {
     analysis.clauses.len() - analysis.remarks.len() < 2 || request.len() > MAX_PLANNED_BYTES
+}
+
+/// What the model writes where every clause that asks for something is a step, as the prompt's examples are written.
+fn prediction(request: &str, analysis: &Analysis) -> String {
+    let (plan, _) = check::repair(request, analysis, Vec::new(), &[]);
+    let steps = plan.subtasks.iter().filter(|s| !analysis.remarks.contains(&s.task));
+    let step =
+        |subtask: &Subtask| Step { task: uncapitalised(&subtask.task), uses: subtask.uses.iter().copied().collect() };
+    serde_json::to_string(&Steps { steps: steps.map(step).collect() }).unwrap_or_default()
+}
+
+/// A sentence as it goes on after others: "SQL" and "I" stay as they are.
+fn uncapitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        (Some(first), Some(second)) if second.is_lowercase() => {
+            first.to_lowercase().chain([second]).chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
 }
 
 /// The example requests of the prompt, whose words must not leak into a plan.

@@ -5,7 +5,7 @@ use super::{
     attention::{Heads, attention},
     config::Rope,
     kv::{KvCache, LayerCache},
-    linear::{Linear, Pass, read},
+    linear::{Kernels, Linear, read},
     weights::{Layer, Weights},
 };
 use crate::dense::{exp, in_parts, sum};
@@ -15,7 +15,7 @@ const PART: usize = 4096;
 
 /// Where the new tokens of a pass are.
 struct Places {
-    pass: Pass,
+    kernels: Kernels,
     /// Position of the first new token.
     start: usize,
     /// Cosine and sine of the rotation of each pair of dimensions, `[new tokens, head_dim / 2]`.
@@ -30,7 +30,7 @@ impl Weights {
         &self,
         tokens: &[u32],
         start: usize,
-        pass: Pass,
+        kernels: Kernels,
         cache: &mut KvCache,
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<Vec<f32>>> {
@@ -40,7 +40,7 @@ impl Weights {
                 (cos as f32, sin as f32)
             })
         };
-        let places = Places { pass, start, turns: (start..start + tokens.len()).flat_map(turn).collect() };
+        let places = Places { kernels, start, turns: (start..start + tokens.len()).flat_map(turn).collect() };
         let embedded = self.embedding.embedding(&Tensor::new(tokens, &Device::Cpu)?)?;
         let mut x: Vec<f32> = embedded.flatten_all()?.to_vec1()?;
         for (layer, state) in self.layers.iter().zip(&mut cache.layers) {
@@ -49,7 +49,7 @@ impl Weights {
             }
             let attended = self.attention(layer, self.normed(&x, &layer.attn_norm)?, &places, state)?;
             read(&attended, |more| add(&mut x, more))?;
-            let fed = self.feed_forward(layer, self.normed(&x, &layer.ffn_norm)?, pass)?;
+            let fed = self.feed_forward(layer, self.normed(&x, &layer.ffn_norm)?, kernels)?;
             read(&fed, |more| add(&mut x, more))?;
         }
         Ok(Some(x))
@@ -73,12 +73,12 @@ impl Weights {
     /// One row at a time: the kernels for several rows would first make a tiled copy of the output layer, the largest
     /// weight of all.
     pub fn logits(&self, normed: &Tensor, row: usize) -> Result<Vec<f32>> {
-        self.output.forward(&normed.narrow(0, row, 1)?.contiguous()?, Pass::Answer)?.flatten_all()?.to_vec1()
+        self.output.forward(&normed.narrow(0, row, 1)?.contiguous()?, Kernels::One)?.flatten_all()?.to_vec1()
     }
 
     fn attention(&self, layer: &Layer, x: Tensor, places: &Places, state: &mut LayerCache) -> Result<Tensor> {
         let heads = Heads { queries: self.config.heads, keys: self.config.kv_heads, dim: self.config.head_dim };
-        let [q, k, v] = Linear::forward_all([&layer.q, &layer.k, &layer.v], &x, places.pass)?;
+        let [q, k, v] = Linear::forward_all([&layer.q, &layer.k, &layer.v], &x, places.kernels)?;
         let scale = (heads.dim as f32).powf(-0.5);
         let mut queries: Vec<f32> = q.flatten_all()?.to_vec1()?;
         self.turn(&mut queries, &layer.q, heads.queries, places);
@@ -94,7 +94,7 @@ impl Weights {
         }
         let mixed = attention(&queries, heads, places.start, state);
         let rows = x.dim(0)?;
-        layer.out.forward(&Tensor::from_vec(mixed, (rows, heads.queries * heads.dim), &Device::Cpu)?, places.pass)
+        layer.out.forward(&Tensor::from_vec(mixed, (rows, heads.queries * heads.dim), &Device::Cpu)?, places.kernels)
     }
 
     /// Adds the bias of `of` to what it made, `[rows, heads · head_dim]`, and rotates each head by its position.
@@ -121,8 +121,8 @@ impl Weights {
     }
 
     /// `down(silu(gate(x)) · up(x))`.
-    fn feed_forward(&self, layer: &Layer, x: Tensor, pass: Pass) -> Result<Tensor> {
-        let [gate, up] = Linear::forward_all([&layer.gate, &layer.up], &x, pass)?;
+    fn feed_forward(&self, layer: &Layer, x: Tensor, kernels: Kernels) -> Result<Tensor> {
+        let [gate, up] = Linear::forward_all([&layer.gate, &layer.up], &x, kernels)?;
         let shape = gate.dims2()?;
         let mut gated = vec![0.0; shape.0 * shape.1];
         read(&gate, |gate| {
@@ -138,7 +138,7 @@ impl Weights {
                 });
             })
         })??;
-        layer.down.forward(&Tensor::from_vec(gated, shape, &Device::Cpu)?, pass)
+        layer.down.forward(&Tensor::from_vec(gated, shape, &Device::Cpu)?, kernels)
     }
 }
 

@@ -1,10 +1,11 @@
 use qsef_core::{Delta, Error, FinishReason, Result, TokenLogprob, Usage};
 
 use super::{
+    draft::Draft,
     grammar::Constraint,
-    lookup::Lookup,
+    linear::Kernels,
     sampler::{Sampler, logprobs},
-    session::{CHUNK, FEW, Session},
+    session::{CHUNK, Session},
     text::Utf8Joiner,
     tokens::Vocabulary,
 };
@@ -19,8 +20,8 @@ pub(super) struct Job {
     pub context: usize,
     pub sampler: Sampler,
     pub top_logprobs: usize,
-    /// Whether to guess what comes next.
-    pub speculates: bool,
+    /// Guesses what comes next.
+    pub draft: Option<Draft>,
 }
 
 impl Job {
@@ -88,7 +89,7 @@ fn repeats(tokens: &[u32]) -> bool {
 /// Generates an answer into `sink`. The session keeps what it computed, so the next call can reuse a common prefix.
 ///
 /// Tokens that the grammar forces are not chosen, so no logits are computed for them: they go through the layers in one
-/// batch with the token before them. So do tokens that are guessed from what came before ([`Lookup`]); those that turn out
+/// batch with the token before them. So do tokens that are guessed from what came before ([`Draft`]); those that turn out
 /// wrong are forgotten, so that the answer is the same as without guesses.
 pub(super) fn generate(
     mut job: Job,
@@ -102,7 +103,7 @@ pub(super) fn generate(
     session.truncate(cached);
     let mut pending: Vec<u32> = job.prompt.get(cached..).unwrap_or_default().to_vec();
     // A prompt that takes more than a moment is read with a word on how far it is.
-    while pending.len() > 2 * CHUNK {
+    while pending.len() > CHUNK {
         let (done, total) = (session.tokens().len() as u64, job.prompt.len() as u64);
         let chunk: Vec<u32> = pending.drain(..CHUNK).collect();
         if !sink(Delta::Reading { done, total }) || !session.read(&chunk, stop)? {
@@ -114,11 +115,14 @@ pub(super) fn generate(
     let mut out = Writer { vocabulary, joiner, waiting: Vec::new(), text: String::new(), tokens: 0 };
     // The prompt and what was made: what comes next may have come before.
     let mut all = job.prompt.clone();
-    let mut lookup = Lookup::default();
+    let kernels = if job.constraint.is_some() { Kernels::Several } else { Kernels::One };
     let mut passes = 0usize;
     let finish = 'answer: {
         let forced = job.forced(&mut out, limit);
         all.extend(&forced);
+        if let Some(draft) = &mut job.draft {
+            draft.follow(&forced);
+        }
         pending.extend(forced);
         loop {
             // Nothing is put out before the prompt is read, so that the first piece tells how long that took.
@@ -131,16 +135,15 @@ pub(super) fn generate(
             if out.tokens >= limit {
                 break 'answer FinishReason::Length;
             }
-            let guesses = job.speculates && passes > 0;
-            let room = if guesses { (limit - out.tokens - 1).min(FEW.saturating_sub(pending.len())) } else { 0 };
-            let guess: Vec<u32> = lookup.guess(&all).iter().copied().take(room).collect();
+            let room = (limit - out.tokens - 1).min(CHUNK.saturating_sub(pending.len()));
+            let guess =
+                job.draft.as_ref().map(|draft| draft.guess(&all, pending.len(), room).to_vec()).unwrap_or_default();
             let known = session.tokens().len() + pending.len();
             pending.extend(&guess);
             let fed = std::mem::take(&mut pending);
-            let tail = match passes {
-                0 => session.feed(&fed, stop)?,
-                _ => session.extend(&fed, guess.len() + 1, stop)?,
-            };
+            let start = std::time::Instant::now();
+            let kernels = if passes == 0 { Kernels::Several } else { kernels };
+            let tail = session.feed(&fed, kernels, guess.len() + 1, stop)?;
             let Some(tail) = tail else { return Ok(()) };
             passes += 1;
             let mut right = 0;
@@ -163,6 +166,9 @@ pub(super) fn generate(
                     next.extend(job.forced(&mut out, limit));
                 }
                 all.extend(&next);
+                if let Some(draft) = &mut job.draft {
+                    draft.follow(&next);
+                }
                 let made = all.get(job.prompt.len()..).unwrap_or_default();
                 if job.constraint.is_none() && job.sampler.is_greedy() && made.len().is_multiple_of(16) && repeats(made)
                 {
@@ -176,8 +182,17 @@ pub(super) fn generate(
                     break;
                 }
             }
+            tracing::trace!(
+                rows = fed.len(),
+                guessed = guess.len(),
+                right,
+                ms = start.elapsed().as_millis() as u64,
+                "pass"
+            );
             session.truncate(known + right);
-            lookup.learn(guess.len(), right);
+            if let Some(draft) = &mut job.draft {
+                draft.learn(guess.len(), right);
+            }
             if stop() {
                 return Ok(());
             }

@@ -109,6 +109,11 @@ impl Gguf {
         self.content.tensor_infos.values().map(|t| t.shape.elem_count() as u64).sum()
     }
 
+    /// How many numbers a tensor has.
+    pub fn elements(&self, tensor: &str) -> Result<usize> {
+        Ok(self.place(tensor)?.2.elem_count())
+    }
+
     /// Where a tensor lies in the file, its type and its shape.
     fn place(&self, tensor: &str) -> Result<(Range<usize>, GgmlDType, &Shape)> {
         let info = self.content.tensor_infos.get(tensor).ok_or_else(|| self.error(format!("no tensor `{tensor}`")))?;
@@ -148,15 +153,22 @@ impl Gguf {
         QTensor::new(storage, shape.clone()).map_err(|e| self.about(tensor, &e))
     }
 
-    /// A matrix to multiply by, with its blocks. Types that candle multiplies slowly become Q8_0; with `widen`, some of
+    /// A matrix of `rows` rows of `inputs` numbers to multiply by, with its blocks. Types that candle multiplies slowly become Q8_0; with `widen`, some of
     /// those get zero columns.
     ///
     /// Q5_0 holds 5-bit numbers times a scale, so the conversion loses nothing; Q5_1 and Q4_1 have an offset too and are
     /// rounded to 8 bits. Q8_0 is widened with zero columns where that lets candle use its fast kernels: those want a
     /// multiple of 256 columns, and a 0.5B model of width 896 reads prompts three times as fast with 1,024.
-    pub fn matrix(&self, tensor: &str, widen: bool) -> Result<(QTensor, Option<Blocks>)> {
+    pub fn matrix(
+        &self,
+        tensor: &str,
+        (rows, inputs): (usize, usize),
+        widen: bool,
+    ) -> Result<(QTensor, Option<Blocks>)> {
         let (range, dtype, shape) = self.place(tensor)?;
-        let [rows, inputs] = *shape.dims() else { return Err(self.error(format!("`{tensor}` is not a matrix"))) };
+        if shape.dims() != [rows, inputs] {
+            return Err(self.error(format!("`{tensor}` is {:?}, the model needs [{rows}, {inputs}]", shape.dims())));
+        }
         let bytes = self.map.get(range.clone()).unwrap_or_default();
         let widen = widen && slow_width(inputs);
         let eight_bits = match dtype {
@@ -190,8 +202,11 @@ impl Gguf {
         self.error(format!("tensor `{tensor}`: {}", first_line(error)))
     }
 
-    /// Reads a tensor as f32, flat.
-    pub fn floats(&self, tensor: &str) -> Result<Vec<f32>> {
+    /// Reads a tensor of `len` numbers as f32.
+    pub fn floats(&self, tensor: &str, len: usize) -> Result<Vec<f32>> {
+        if self.elements(tensor)? != len {
+            return Err(self.error(format!("`{tensor}` has {} numbers, the model needs {len}", self.elements(tensor)?)));
+        }
         let floats = self.tensor(tensor)?.dequantize(&Device::Cpu).and_then(|t| t.flatten_all()?.to_vec1());
         floats.map_err(|e| self.about(tensor, &e))
     }

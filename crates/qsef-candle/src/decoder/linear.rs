@@ -5,17 +5,20 @@ use candle_core::{
 
 use super::blocks::Blocks;
 
-/// What kind of pass through the layers it is, which decides by what kernels rows are multiplied.
+/// By what kernels rows are multiplied where candle has others for one row than for several.
 ///
-/// Within a kind a row's product has the same bits whatever rows are beside it, as far as candle's kernels allow (on x86-64).
-/// So an answer does not depend on which of its tokens went through together.
+/// With either, a row's product has the same bits whatever rows are beside it, as far as candle's kernels allow (on x86-64). So an
+/// answer does not depend on which of its tokens went through together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pass {
-    /// Many tokens of a prompt.
-    Prompt,
-    /// One token of an answer, or a few.
-    Answer,
+pub(super) enum Kernels {
+    /// Those for several rows: for prompts, and for answers whose tokens mostly go through in groups.
+    Several,
+    /// Those for one row, for answers that are made token by token.
+    One,
 }
+
+/// More rows than these are faster one matrix after the other where the processor has AMX.
+const FEW: usize = 16;
 
 /// A quantised matrix with an optional bias: `x [rows, inputs]` to `[rows, outputs]`.
 pub(super) struct Linear {
@@ -29,16 +32,16 @@ impl Linear {
     }
 
     /// The product, without the bias. `x` may have fewer columns than the weight, whose others are zero.
-    pub fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, kernels: Kernels) -> Result<Tensor> {
         let x = &self.widened(x)?;
         let rows = x.dim(0)?;
-        match pass {
-            Pass::Answer if rows > 1 && self.is_uneven() => {
+        match kernels {
+            Kernels::One if rows > 1 && self.is_uneven() => {
                 let each =
                     (0..rows).map(|row| self.weight.forward(&x.narrow(0, row, 1)?)).collect::<Result<Vec<_>>>()?;
                 Tensor::cat(&each, 0)
             }
-            Pass::Prompt if rows == 1 && self.is_uneven() => {
+            Kernels::Several if rows == 1 && self.is_uneven() => {
                 self.weight.forward(&x.pad_with_zeros(0, 0, 1)?)?.narrow(0, 0, 1)?.contiguous()
             }
             _ => self.weight.forward(x),
@@ -46,11 +49,12 @@ impl Linear {
     }
 
     /// The products of the same rows with several matrices: those of the first one's type in one go where candle can do that.
-    pub fn forward_all<const N: usize>(maps: [&Self; N], x: &Tensor, pass: Pass) -> Result<[Tensor; N]> {
+    pub fn forward_all<const N: usize>(maps: [&Self; N], x: &Tensor, kernels: Kernels) -> Result<[Tensor; N]> {
+        let rows = x.dim(0)?;
         let mut fused = Vec::new().into_iter();
         let first = maps.first().and_then(|m| m.quantized());
         let alike = |map: &Self| match (map.quantized(), first) {
-            (Some(weight), Some(first)) => weight.dtype() == first.dtype() && pass == Pass::Answer && !map.is_uneven(),
+            (Some(weight), Some(first)) => weight.dtype() == first.dtype() && rows <= FEW && !map.is_uneven(),
             _ => false,
         };
         if let Some(first) = maps.first().filter(|m| alike(m)) {
@@ -62,7 +66,7 @@ impl Linear {
             let ready = if alike(map) { fused.next() } else { None };
             results.push(match ready {
                 Some(result) => result,
-                None => map.forward(x, pass)?,
+                None => map.forward(x, kernels)?,
             });
         }
         results.try_into().map_err(|_| candle_core::Error::Msg("as many products as matrices".into()))

@@ -6,13 +6,13 @@
 mod attention;
 mod blocks;
 mod config;
+mod draft;
 mod forward;
 mod generate;
 mod gguf;
 mod grammar;
 mod kv;
 mod linear;
-mod lookup;
 mod model;
 mod prefix;
 mod sampler;

@@ -11,9 +11,11 @@ use qsef_core::{
 
 use super::{
     config::Config,
+    draft::Draft,
     generate::{Job, generate},
     gguf::Gguf,
     grammar::Grammars,
+    linear::Kernels,
     prefix::PrefixStore,
     sampler::Sampler,
     session::Session,
@@ -146,11 +148,8 @@ impl CandleModel {
         let mut sampler = Sampler::new(0.0, 0);
         let (mut out, mut pending) = (Vec::new(), tokens.to_vec());
         while out.len() < count {
-            let tail = match out.len() {
-                0 => session.feed(&pending, &|| false)?,
-                _ => session.extend(&pending, 1, &|| false)?,
-            };
-            let Some(tail) = tail else { break };
+            let kernels = if out.is_empty() { Kernels::Several } else { Kernels::One };
+            let Some(tail) = session.feed(&pending, kernels, 1, &|| false)? else { break };
             let logits = tail.logits(0)?;
             let Some(token) = sampler.choose(&logits) else { break };
             out.push(token);
@@ -185,12 +184,17 @@ impl CandleModel {
             max_tokens: request.max_tokens,
             context,
             top_logprobs: request.top_logprobs,
-            // The last bits of logits depend on how many tokens go through at once. Where a grammar leaves little choice that
-            // hardly ever decides; in free text it does.
-            speculates: self.speculates && constraint.is_some() && sampler.is_greedy(),
+            // In free text guesses are seldom right.
+            draft: (self.speculates && constraint.is_some() && sampler.is_greedy())
+                .then(|| Ok::<_, Error>(Draft::new(self.predicted(request)?)))
+                .transpose()?,
             constraint,
             sampler,
         })
+    }
+
+    fn predicted(&self, request: &Request) -> Result<Vec<u32>> {
+        request.prediction.as_deref().map_or(Ok(Vec::new()), |text| self.inner.vocabulary.encode_plain(text))
     }
 
     /// How many tokens of `prompt` the recurring messages of a request make.

@@ -14,7 +14,7 @@ use super::session::Session;
 const MIN_TOKENS: usize = 64;
 /// The oldest files go when the folder holds more than this many bytes.
 const MAX_BYTES: u64 = 2 << 30;
-const MAGIC: &[u8; 8] = b"QSEFKV1\n";
+const MAGIC: &[u8; 8] = b"QSEFKV2\n";
 const HASH: usize = 32;
 
 /// Saved attention state of prompt prefixes: one file per model and prefix.
@@ -62,7 +62,10 @@ impl PrefixStore {
     }
 
     fn file(&self, prefix: &[u32]) -> PathBuf {
-        let mut hash = Sha256::new_with_prefix(&self.model);
+        let mut hash = Sha256::new_with_prefix(MAGIC);
+        // Other processors have other kernels, which round otherwise.
+        hash.update(std::env::consts::ARCH);
+        hash.update(&self.model);
         prefix.iter().for_each(|token| hash.update(token.to_le_bytes()));
         let name: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         self.dir.join(name).with_extension("kv")

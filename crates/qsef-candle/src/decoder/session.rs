@@ -3,13 +3,10 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use qsef_core::{Error, Result};
 
-use super::{gguf::first_line, kv::KvCache, linear::Pass, weights::Weights};
+use super::{gguf::first_line, kv::KvCache, linear::Kernels, weights::Weights};
 
 /// Tokens that go through the layers together. More would only make the score matrix larger.
 pub(super) const CHUNK: usize = 256;
-
-/// Tokens of an answer that go through the layers together at most.
-pub(super) const FEW: usize = 16;
 
 /// A sequence of tokens and the attention state that the model computed for them.
 pub(super) struct Session {
@@ -58,20 +55,16 @@ impl Session {
         self.tokens.truncate(len);
     }
 
-    /// Appends tokens of a prompt and returns what comes after the last of them, or None when `stop` said so on the way; what
-    /// was computed until then is kept.
-    pub fn feed(&mut self, tokens: &[u32], stop: &dyn Fn() -> bool) -> Result<Option<Tail>> {
-        self.tail(tokens, Pass::Prompt, 1, stop)
-    }
-
-    /// Appends tokens of an answer and returns what comes after each of the last `rows` of them, which are in one chunk of
-    /// [`FEW`], or None when `stop` said so on the way.
-    pub fn extend(&mut self, tokens: &[u32], rows: usize, stop: &dyn Fn() -> bool) -> Result<Option<Tail>> {
-        self.tail(tokens, Pass::Answer, rows, stop)
-    }
-
-    fn tail(&mut self, tokens: &[u32], pass: Pass, rows: usize, stop: &dyn Fn() -> bool) -> Result<Option<Tail>> {
-        let Some(hidden) = self.run(tokens, pass, stop, |_| Ok(()))? else { return Ok(None) };
+    /// Appends tokens and returns what comes after each of the last `rows` of them, or None when `stop` said so on the way; what
+    /// was computed until then is kept. There may be more than [`CHUNK`] tokens only where `rows` is 1.
+    pub fn feed(
+        &mut self,
+        tokens: &[u32],
+        kernels: Kernels,
+        rows: usize,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Tail>> {
+        let Some(hidden) = self.run(tokens, kernels, stop, |_| Ok(()))? else { return Ok(None) };
         let first = hidden.len().saturating_sub(rows * self.weights.config.hidden);
         let normed =
             self.weights.normed(hidden.get(first..).unwrap_or_default(), &self.weights.norm).map_err(failed)?;
@@ -80,14 +73,14 @@ impl Session {
 
     /// Appends tokens of a prompt; false when `stop` said so on the way.
     pub fn read(&mut self, tokens: &[u32], stop: &dyn Fn() -> bool) -> Result<bool> {
-        Ok(self.run(tokens, Pass::Prompt, stop, |_| Ok(()))?.is_some())
+        Ok(self.run(tokens, Kernels::Several, stop, |_| Ok(()))?.is_some())
     }
 
     /// Appends tokens and returns the logits after each of them.
     pub fn feed_all(&mut self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
         let weights = self.weights.clone();
         let mut all = Vec::with_capacity(tokens.len());
-        self.run(tokens, Pass::Prompt, &|| false, |hidden| {
+        self.run(tokens, Kernels::Several, &|| false, |hidden| {
             let normed = weights.normed(hidden, &weights.norm)?;
             for row in 0..normed.dim(0)? {
                 all.push(weights.logits(&normed, row)?);
@@ -101,7 +94,7 @@ impl Session {
     pub fn feed_hidden(&mut self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
         let weights = self.weights.clone();
         let mut all = Vec::with_capacity(tokens.len());
-        self.run(tokens, Pass::Prompt, &|| false, |hidden| {
+        self.run(tokens, Kernels::Several, &|| false, |hidden| {
             all.extend(weights.normed(hidden, &weights.norm)?.to_vec2::<f32>()?);
             Ok(())
         })?;
@@ -124,7 +117,7 @@ impl Session {
     fn run(
         &mut self,
         tokens: &[u32],
-        pass: Pass,
+        kernels: Kernels,
         stop: &dyn Fn() -> bool,
         mut each: impl FnMut(&[f32]) -> candle_core::Result<()>,
     ) -> Result<Option<Vec<f32>>> {
@@ -137,9 +130,9 @@ impl Session {
         }
         self.cache.reserve(total, self.tokens.len());
         let mut last = None;
-        for chunk in tokens.chunks(if pass == Pass::Prompt { CHUNK } else { FEW }) {
+        for chunk in tokens.chunks(CHUNK) {
             let start = self.tokens.len();
-            let hidden = self.weights.hidden(chunk, start, pass, &mut self.cache, stop).map_err(failed)?;
+            let hidden = self.weights.hidden(chunk, start, kernels, &mut self.cache, stop).map_err(failed)?;
             let Some(hidden) = hidden else {
                 return Ok(None);
             };

@@ -50,14 +50,14 @@ impl Weights {
                     loop {
                         let index = next.fetch_add(1, Ordering::Relaxed);
                         let Some(slot) = slots.get(index) else { break };
-                        let layer = read_layer(gguf, index);
+                        let layer = read_layer(gguf, &config, index);
                         *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(layer);
                     }
                 });
             }
-            read_ends(gguf)
+            read_ends(gguf, &config)
         });
-        let (embedding, output, norm) = ends?;
+        let (embedding, output, norm, vocabulary) = ends?;
         let layers = slots
             .into_iter()
             .map(|slot| {
@@ -66,45 +66,49 @@ impl Weights {
                     .unwrap_or_else(|| Err(Error::Internal("a layer was not read".into())))
             })
             .collect::<Result<_>>()?;
-        let (vocabulary, width) = embedding.shape().dims2().map_err(|e| gguf.error(first_line(&e)))?;
-        if width != config.hidden {
-            return Err(gguf.error(format!("`token_embd.weight` is {width} wide, the model {}", config.hidden)));
-        }
         let rope_speeds = rope_speeds(gguf, &config)?;
         Ok(Self { config, embedding, layers, norm, output, rope_speeds, vocabulary })
     }
 }
 
-fn read_ends(gguf: &Gguf) -> Result<(Arc<QTensor>, Linear, Vec<f32>)> {
+fn read_ends(gguf: &Gguf, config: &Config) -> Result<(Arc<QTensor>, Linear, Vec<f32>, usize)> {
     let wrap = |e: candle_core::Error| gguf.error(first_line(&e));
     let embedding = Arc::new(gguf.tensor("token_embd.weight")?);
+    let (vocabulary, width) = embedding.shape().dims2().map_err(wrap)?;
+    if width != config.hidden {
+        return Err(gguf.error(format!("`token_embd.weight` is {width} wide, the model {}", config.hidden)));
+    }
     let output = if gguf.has("output.weight") { "output.weight" } else { "token_embd.weight" };
-    let (output, _) = gguf.matrix(output, false)?;
-    Ok((embedding, Linear::new(output, None).map_err(wrap)?, gguf.floats("output_norm.weight")?))
+    let (output, _) = gguf.matrix(output, (vocabulary, width), false)?;
+    let norm = gguf.floats("output_norm.weight", config.hidden)?;
+    Ok((embedding, Linear::new(output, None).map_err(wrap)?, norm, vocabulary))
 }
 
-fn read_layer(gguf: &Gguf, index: usize) -> Result<Layer> {
+fn read_layer(gguf: &Gguf, config: &Config, index: usize) -> Result<Layer> {
     let name = |part: &str, kind: &str| format!("blk.{index}.{part}.{kind}");
-    let linear = |part: &str| -> Result<Linear> {
+    let linear = |part: &str, outputs: usize, inputs: usize| -> Result<Linear> {
         let tensor = name(part, "weight");
         let wrap = |e: candle_core::Error| gguf.error(format!("tensor `{tensor}`: {}", first_line(&e)));
-        let (weight, blocks) = gguf.matrix(&tensor, true)?;
+        let (weight, blocks) = gguf.matrix(&tensor, (outputs, inputs), true)?;
         let bias = name(part, "bias");
-        let bias = gguf.has(&bias).then(|| gguf.floats(&bias)).transpose()?;
+        let bias = gguf.has(&bias).then(|| gguf.floats(&bias, outputs)).transpose()?;
         let linear = Linear::new(weight, bias).map_err(wrap)?;
         linear.pack(blocks).map_err(wrap)?;
         Ok(linear)
     };
+    let hidden = config.hidden;
+    let (queries, keys) = (config.heads * config.head_dim, config.kv_heads * config.head_dim);
+    let inner = gguf.elements(&name("ffn_gate", "weight"))? / hidden;
     Ok(Layer {
-        attn_norm: gguf.floats(&name("attn_norm", "weight"))?,
-        q: linear("attn_q")?,
-        k: linear("attn_k")?,
-        v: linear("attn_v")?,
-        out: linear("attn_output")?,
-        ffn_norm: gguf.floats(&name("ffn_norm", "weight"))?,
-        gate: linear("ffn_gate")?,
-        up: linear("ffn_up")?,
-        down: linear("ffn_down")?,
+        attn_norm: gguf.floats(&name("attn_norm", "weight"), hidden)?,
+        q: linear("attn_q", queries, hidden)?,
+        k: linear("attn_k", keys, hidden)?,
+        v: linear("attn_v", keys, hidden)?,
+        out: linear("attn_output", hidden, queries)?,
+        ffn_norm: gguf.floats(&name("ffn_norm", "weight"), hidden)?,
+        gate: linear("ffn_gate", inner, hidden)?,
+        up: linear("ffn_up", inner, hidden)?,
+        down: linear("ffn_down", hidden, inner)?,
     })
 }
 
@@ -116,9 +120,6 @@ fn rope_speeds(gguf: &Gguf, config: &Config) -> Result<Vec<f64>> {
     if !gguf.has("rope_freqs.weight") {
         return Ok(speeds);
     }
-    let factors = gguf.floats("rope_freqs.weight")?;
-    if factors.len() != half {
-        return Err(gguf.error(format!("`rope_freqs.weight` has {} numbers, not {half}", factors.len())));
-    }
+    let factors = gguf.floats("rope_freqs.weight", half)?;
     Ok(speeds.iter().zip(&factors).map(|(speed, factor)| speed / f64::from(*factor)).collect())
 }
