@@ -3,6 +3,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use qsef::{
     Budget,
+    cassette::{Cassette, Mode, Scrubber},
     run::{Integration, Method},
 };
 
@@ -79,8 +80,9 @@ pub struct Common {
 
 #[derive(Debug, Args)]
 pub struct Ask {
-    /// The request; `-` reads it from standard input
-    pub query: String,
+    /// The request; `-` reads it from standard input. With --replay it may be left out: it is the recorded one
+    #[arg(required_unless_present = "replay")]
+    pub query: Option<String>,
     #[command(flatten)]
     pub common: Common,
     #[command(flatten)]
@@ -103,6 +105,13 @@ pub struct Ask {
     /// Plan and assign, but run nothing
     #[arg(long)]
     pub plan_only: bool,
+    /// Record what models are asked and answer in this file, such as for a report of a fault; secrets are taken out of the request
+    /// before, and earlier runs do not count
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["replay", "judge"])]
+    pub record: Option<PathBuf>,
+    /// Play back what was recorded in this file: no model is called. Other requests to models than the recorded ones fail
+    #[arg(long, value_name = "FILE", conflicts_with = "judge")]
+    pub replay: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
@@ -116,6 +125,16 @@ pub enum Integrate {
 }
 
 impl Ask {
+    /// The cassette that is asked for.
+    pub fn cassette(&self) -> qsef::Result<Option<Cassette>> {
+        let (path, mode) = match (&self.record, &self.replay) {
+            (Some(path), _) => (path, Mode::Record),
+            (None, Some(path)) => (path, Mode::Replay),
+            (None, None) => return Ok(None),
+        };
+        Cassette::with(path, mode, Scrubber::new()?).map(Some)
+    }
+
     /// The committee that is asked for.
     pub fn committee(&self) -> Option<Integration> {
         let method = match self.integrate {

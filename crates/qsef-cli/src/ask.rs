@@ -3,6 +3,7 @@ use std::{collections::BTreeMap, io::Read, time::Duration};
 use indicatif::ProgressBar;
 use qsef::{
     Error, Hub, Judgement, Result, RunOptions, RunReport, Status, Verdict,
+    cassette::Cassette,
     run::{Approval, Claim, HandedOff},
 };
 
@@ -18,8 +19,37 @@ use crate::{
 const MAX_REQUEST: usize = 1 << 20;
 
 pub async fn run(args: Ask) -> Result<End> {
-    let query = read_query(&args.query)?;
-    let hub = models::open(&args.common).await?;
+    let cassette = args.cassette()?;
+    let ended = ask(&args, cassette.as_ref()).await;
+    let Some(cassette) = cassette else { return ended };
+    // A run that went wrong is worth recording, too.
+    let finished = cassette.finish();
+    let end = ended?;
+    finished?;
+    if let Some(path) = &args.record {
+        note(format!("recorded in {}", path.display()));
+    }
+    Ok(end)
+}
+
+/// The name of the note in a cassette that holds the request.
+const REQUEST: &str = "request";
+
+async fn ask(args: &Ask, cassette: Option<&Cassette>) -> Result<End> {
+    let recorded = || cassette.and_then(|cassette| cassette.noted(REQUEST));
+    let mut query = match &args.query {
+        Some(query) => read_query(query)?,
+        None => recorded().ok_or_else(|| Error::Input("the recording does not say the request: give it".into()))?,
+    };
+    if let Some(cassette) = cassette {
+        query = cassette.scrub(&query);
+    }
+    if let Some(cassette) = cassette.filter(|cassette| cassette.records()) {
+        cassette.note(REQUEST, &query);
+        cassette.note("agent", &args.common.agent);
+        cassette.note("version", env!("CARGO_PKG_VERSION"));
+    }
+    let hub = models::open_with(&args.common, cassette.cloned()).await?;
     let mut options = RunOptions::default();
     options.budget = args.limits.budget();
     options.plan_only = args.plan_only;
@@ -28,7 +58,7 @@ pub async fn run(args: Ask) -> Result<End> {
     let live = Live::begin(!args.json);
     options.events = live.sink();
     // A script is not asked: it gets the document, and resumes the run with the answers.
-    options.approver = (!args.json && args.query != "-").then(|| live.approver()).flatten();
+    options.approver = (!args.json && args.query.as_deref() != Some("-")).then(|| live.approver()).flatten();
     let report = live.or_cancelled(hub.run(&query, options)).await?;
     drop(live);
     let judgement = match args.judge {

@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use qsef::{
     AgentConfig, Error, Hub, Models, Result,
+    cassette::Cassette,
     models::{ModelSpec, Status},
 };
 use serde_json::json;
@@ -49,7 +50,16 @@ pub fn config(common: &Common) -> Result<AgentConfig> {
 
 /// Opens an agent; its models are fetched as they are needed.
 pub async fn open(common: &Common) -> Result<Hub> {
-    or_cancelled(qsef::open_agent(&config(common)?, &all()?)).await
+    open_with(common, None).await
+}
+
+/// Opens an agent; where there is a cassette, its models' calls are on that.
+pub async fn open_with(common: &Common, cassette: Option<Cassette>) -> Result<Hub> {
+    let mut models = all()?;
+    if let Some(cassette) = cassette {
+        models = models.with_cassette(cassette);
+    }
+    or_cancelled(qsef::open_agent(&config(common)?, &models)).await
 }
 
 /// Waits for work that Ctrl-C ends; what it has fetched by then is kept.

@@ -208,6 +208,13 @@ pub trait Expert: Send + Sync + 'static {
         None
     }
 
+    /// How many tokens a model will read for a call, as far as it can tell before it: a budget is checked with that. None, as most
+    /// answer, where no model is called or it cannot tell.
+    fn prompt_tokens(&self, call: &ExpertCall) -> Option<u64> {
+        let _ = call;
+        None
+    }
+
     /// Does a subtask. Dropping the future stops the work.
     ///
     /// # Errors
@@ -221,6 +228,7 @@ type RunFuture<'a> = Pin<Box<dyn Future<Output = Result<Outcome>> + Send + 'a>>;
 trait ErasedExpert: Send + Sync {
     fn profile(&self) -> &ExpertProfile;
     fn covers(&self, task: &str) -> Option<f64>;
+    fn prompt_tokens(&self, call: &ExpertCall) -> Option<u64>;
     fn run(&self, call: ExpertCall) -> RunFuture<'_>;
 }
 
@@ -230,6 +238,9 @@ impl<E: Expert> ErasedExpert for E {
     }
     fn covers(&self, task: &str) -> Option<f64> {
         Expert::covers(self, task)
+    }
+    fn prompt_tokens(&self, call: &ExpertCall) -> Option<u64> {
+        Expert::prompt_tokens(self, call)
     }
     fn run(&self, call: ExpertCall) -> RunFuture<'_> {
         Box::pin(Expert::run(self, call))
@@ -254,6 +265,11 @@ impl AnyExpert {
     /// See [`Expert::covers`].
     pub fn covers(&self, task: &str) -> Option<f64> {
         self.0.covers(task)
+    }
+
+    /// See [`Expert::prompt_tokens`].
+    pub fn prompt_tokens(&self, call: &ExpertCall) -> Option<u64> {
+        self.0.prompt_tokens(call)
     }
 
     /// See [`Expert::run`].

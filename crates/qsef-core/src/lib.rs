@@ -12,6 +12,7 @@ mod message;
 mod model;
 mod payload;
 mod plan;
+mod real;
 pub mod schema;
 #[cfg(feature = "test-util")]
 pub mod test_util;
@@ -30,4 +31,5 @@ pub use model::{
 };
 pub use payload::{Format, Modality, OutputType, Payload};
 pub use plan::{Plan, Status, Subtask, SubtaskId};
+pub use real::{check_real_model, forbid_real_models};
 pub use typed::GenerateTyped;

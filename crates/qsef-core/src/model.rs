@@ -3,7 +3,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use futures::{StreamExt, stream::BoxStream};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Message, Modality, Price, Result};
+use crate::{Error, Message, Modality, Part, Price, Result};
 
 /// What a model is and can do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,6 +91,14 @@ impl Request {
     pub fn prediction(mut self, text: impl Into<String>) -> Self {
         self.prediction = Some(text.into());
         self
+    }
+
+    /// About how many tokens the messages are, at four bytes each and 1,000 for an image or a sound: within a tenth of the truth for
+    /// prose, too few for code (by a quarter) and digits (by three quarters), and without what a chat template adds.
+    pub fn approximate_tokens(&self) -> u64 {
+        let parts = self.messages.iter().flat_map(|message| &message.parts);
+        let bytes: usize = parts.map(|part| if let Part::Text(text) = part { text.len() } else { 4000 }).sum();
+        bytes.div_ceil(4) as u64
     }
 }
 
@@ -206,6 +214,12 @@ pub trait LanguageModel: Send + Sync + 'static {
     /// What the model is.
     fn info(&self) -> &ModelInfo;
 
+    /// How many tokens the prompt of a request has, before the call; see [`Usage::prompt_tokens`] for after it. A model that has
+    /// a tokenizer at hand counts with that; otherwise it is an estimate.
+    fn count_tokens(&self, request: &Request) -> u64 {
+        request.approximate_tokens()
+    }
+
     /// Starts generation and returns the pieces as they come. Dropping the stream stops the work.
     ///
     /// # Errors
@@ -216,12 +230,16 @@ pub trait LanguageModel: Send + Sync + 'static {
 
 trait ErasedModel: Send + Sync {
     fn info(&self) -> &ModelInfo;
+    fn count_tokens(&self, request: &Request) -> u64;
     fn stream(&self, request: Request) -> Pin<Box<dyn Future<Output = Result<DeltaStream>> + Send + '_>>;
 }
 
 impl<M: LanguageModel> ErasedModel for M {
     fn info(&self) -> &ModelInfo {
         LanguageModel::info(self)
+    }
+    fn count_tokens(&self, request: &Request) -> u64 {
+        LanguageModel::count_tokens(self, request)
     }
     fn stream(&self, request: Request) -> Pin<Box<dyn Future<Output = Result<DeltaStream>> + Send + '_>> {
         Box::pin(LanguageModel::stream(self, request))
@@ -241,6 +259,11 @@ impl AnyModel {
     /// What the model is.
     pub fn info(&self) -> &ModelInfo {
         self.0.info()
+    }
+
+    /// See [`LanguageModel::count_tokens`].
+    pub fn count_tokens(&self, request: &Request) -> u64 {
+        self.0.count_tokens(request)
     }
 
     /// See [`LanguageModel::stream`].

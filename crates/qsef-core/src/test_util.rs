@@ -60,15 +60,22 @@ impl ScriptedModel {
     }
 }
 
+fn words(text: &str) -> u64 {
+    text.split_whitespace().count() as u64
+}
+
 impl LanguageModel for ScriptedModel {
     fn info(&self) -> &ModelInfo {
         &self.info
     }
 
+    fn count_tokens(&self, request: &Request) -> u64 {
+        request.messages.iter().map(|m| words(&m.as_text().unwrap_or_default())).sum()
+    }
+
     async fn stream(&self, request: Request) -> Result<DeltaStream> {
         let answer = (self.script)(&request);
-        let words = |text: &str| text.split_whitespace().count() as u64;
-        let prompt_tokens = request.messages.iter().map(|m| words(&m.as_text().unwrap_or_default())).sum();
+        let prompt_tokens = self.count_tokens(&request);
         if let Some(seen) = &self.seen {
             seen.lock().unwrap_or_else(PoisonError::into_inner).push(request);
         }

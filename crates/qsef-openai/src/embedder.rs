@@ -1,4 +1,4 @@
-use qsef_core::{Embedder, Error, Result};
+use qsef_core::{Embedder, Error, Result, check_real_model};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -43,6 +43,7 @@ impl OpenAiEmbedder {
     }
 
     async fn batch(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
+        check_real_model(&self.name)?;
         let tokens = texts.iter().map(|text| text.len().div_ceil(4) as u64).sum();
         self.client.attempt(tokens, |at, ticket| self.ask(at, texts, ticket)).await
     }

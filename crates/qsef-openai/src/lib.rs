@@ -26,6 +26,7 @@ mod model;
 mod reader;
 mod settings;
 mod table;
+mod tokens;
 mod wire;
 
 pub use client::{Client, choose_tls};

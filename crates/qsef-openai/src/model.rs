@@ -4,7 +4,7 @@ use async_openai::error::OpenAIError;
 use futures::{StreamExt, stream};
 use qsef_core::{
     Delta, DeltaStream, Error, FinishReason, Generation, LanguageModel, Message, Modality, ModelInfo, OutputFormat,
-    Part, Request, Result, Usage, schema,
+    Part, Request, Result, Usage, check_real_model, schema,
 };
 use serde_json::Value;
 
@@ -14,6 +14,7 @@ use crate::{
     http::{Chunks, Refusal},
     limits::Ticket,
     reader::{Reading, deltas},
+    tokens,
     wire::{self, Chunk},
 };
 
@@ -86,7 +87,7 @@ impl OpenAiModel {
             who: self.client.who(at, &self.info.name),
             idle: self.client.settings().idle_timeout,
             max_tokens: request.max_tokens,
-            prompt_tokens: estimate(request),
+            prompt_tokens: request.approximate_tokens(),
             ticket,
         };
         let mut deltas = deltas(chunks, reading);
@@ -133,7 +134,13 @@ impl LanguageModel for OpenAiModel {
         &self.info
     }
 
+    /// With OpenAI's vocabulary for its own models, of which the first use takes a moment; an estimate for all others.
+    fn count_tokens(&self, request: &Request) -> u64 {
+        tokens::count(&self.name, request)
+    }
+
     async fn stream(&self, request: Request) -> Result<DeltaStream> {
+        check_real_model(&self.info.name)?;
         let strange = request.messages.iter().flat_map(|m| &m.parts).find_map(|part| match part {
             Part::Image(_) if !self.info.accepts.contains(&Modality::Image) => Some("images"),
             Part::Audio(_) if !self.info.accepts.contains(&Modality::Audio) => Some("sounds"),
@@ -158,16 +165,9 @@ fn refusal(error: &OpenAIError) -> Option<&str> {
     matches!(refusal.status, 400 | 422 | 501).then_some(refusal.message.as_str())
 }
 
-/// Tokens of a prompt, at four bytes each.
-fn estimate(request: &Request) -> u64 {
-    let parts = request.messages.iter().flat_map(|message| &message.parts);
-    let bytes: usize = parts.map(|part| if let Part::Text(text) = part { text.len() } else { 4000 }).sum();
-    bytes.div_ceil(4) as u64
-}
-
 /// The most tokens that a call is expected to take.
 fn expected(request: &Request) -> u64 {
-    estimate(request) + request.max_tokens as u64
+    request.approximate_tokens() + request.max_tokens as u64
 }
 
 fn pieces(made: Generation) -> DeltaStream {

@@ -12,6 +12,27 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Examples
+//!
+//! Whole programs, which the tests run:
+//!
+//! - [custom_expert]: an application's function as an expert, by [`macro@expert`]
+//! - [custom_backend]: a model of one's own, which passes `test_util::conformance` (feature `test-util` of `qsef-core`)
+//! - [batch]: requests within one budget of tokens
+//! - [routing_only]: the score alone, without an agent ([`score`])
+//! - [axum_service]: a web service that streams what happens
+//!
+//! [custom_expert]: https://github.com/qsef/qsef/blob/main/examples/custom_expert.rs
+//! [custom_backend]: https://github.com/qsef/qsef/blob/main/examples/custom_backend.rs
+//! [batch]: https://github.com/qsef/qsef/blob/main/examples/batch.rs
+//! [routing_only]: https://github.com/qsef/qsef/blob/main/examples/routing_only.rs
+//! [axum_service]: https://github.com/qsef/qsef/blob/main/examples/axum_service.rs
+//!
+//! # Tests without models
+//!
+//! [`forbid_real_models`], or `QSEF_NO_MODELS=1` in the environment, has every backend refuse to load or call a model.
+//! Scripted models (`test_util`) and recorded runs ([`cassette`], [`Models::with_cassette`]) take their place.
 
 #[cfg(feature = "candle")]
 mod local;
@@ -28,14 +49,33 @@ pub use qsef_agent::{
 };
 #[cfg(feature = "candle")]
 pub use qsef_candle::{decoder::CandleModel, embedder::CandleEmbedder, models};
+pub use qsef_cassette as cassette;
 pub use qsef_core::*;
 #[cfg(feature = "eval")]
 pub use qsef_eval as eval;
 #[cfg(feature = "mcp")]
 pub use qsef_mcp as mcp;
+#[cfg(feature = "macros")]
+pub use qsef_macros::expert;
 #[cfg(feature = "openai")]
 pub use qsef_openai as openai;
 pub use qsef_score as score;
+
+/// What the code that [`macro@expert`] writes needs.
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub mod __private {
+    pub use schemars;
+    pub use serde;
+
+    /// The error of a function that is an expert.
+    pub fn failure(expert: String, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> crate::Error {
+        match error.into().downcast::<crate::Error>() {
+            Ok(error) => *error,
+            Err(error) => crate::Error::Expert { expert, message: error.to_string() },
+        }
+    }
+}
 
 /// What most programs need: `use qsef::prelude::*;`.
 pub mod prelude {

@@ -20,8 +20,10 @@ use qsef_candle::{
     embedder::CandleEmbedder,
     models::{ModelFiles, ModelSpec, ProgressEvent, Status, Store},
 };
+use qsef_cassette::Cassette;
 use qsef_core::{
     AnyEmbedder, AnyExpert, AnyModel, DeltaStream, Error, LanguageModel, Modality, ModelInfo, Price, Request, Result,
+    check_real_model,
 };
 
 /// The planner and general expert where none is named.
@@ -63,7 +65,10 @@ struct Inner {
 
 /// Opens models by name. Each is loaded once and shared by all who use it. Cheap to clone.
 #[derive(Clone)]
-pub struct Models(Arc<Inner>);
+pub struct Models {
+    inner: Arc<Inner>,
+    cassette: Option<Cassette>,
+}
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -80,14 +85,23 @@ impl Models {
 
     /// Opens models from a store.
     pub fn with_store(store: Store, progress: impl Fn(ProgressEvent) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Inner {
             store,
             progress: Box::new(progress),
             loaded: Mutex::default(),
             loading: Mutex::default(),
             #[cfg(feature = "openai")]
             client: OnceLock::new(),
-        }))
+        };
+        Self { inner: Arc::new(inner), cassette: None }
+    }
+
+    /// These models with all their calls on a cassette; where it is played back, none is fetched, loaded or called. A hub that
+    /// [`open_agent`] makes of them neither reads nor writes the ledger: what happened before is not on the cassette.
+    #[must_use]
+    pub fn with_cassette(mut self, cassette: Cassette) -> Self {
+        self.cassette = Some(cassette);
+        self
     }
 
     /// The known models, and what is here of them.
@@ -95,7 +109,7 @@ impl Models {
     /// # Errors
     /// Those of the store.
     pub fn list(&self) -> Result<Vec<(ModelSpec, Status)>> {
-        self.0.store.models().iter().map(|m| Ok((m.clone(), self.0.store.status(&m.name)?))).collect()
+        self.inner.store.models().iter().map(|m| Ok((m.clone(), self.inner.store.status(&m.name)?))).collect()
     }
 
     /// Makes sure that a model's files are here; the directory that holds them. Dropping the future ends a download
@@ -125,12 +139,12 @@ impl Models {
     /// As [`qsef_openai::Settings::load`] and [`qsef_openai::Client::new`].
     #[cfg(feature = "openai")]
     pub fn client(&self) -> Result<qsef_openai::Client> {
-        if let Some(client) = self.0.client.get() {
+        if let Some(client) = self.inner.client.get() {
             return Ok(client.clone());
         }
-        let settings = qsef_openai::Settings::load(&self.0.store.root().join("openai.toml"))?;
+        let settings = qsef_openai::Settings::load(&self.inner.store.root().join("openai.toml"))?;
         let client = qsef_openai::Client::new(settings)?;
-        Ok(self.0.client.get_or_init(|| client).clone())
+        Ok(self.inner.client.get_or_init(|| client).clone())
     }
 
     /// The sentence embedder of this name; `openai:NAME` is one behind an endpoint. Dropping the future ends a download soon.
@@ -138,10 +152,19 @@ impl Models {
     /// # Errors
     /// As [`Store::ensure`] and [`CandleEmbedder::load`]; as [`Models::client`], and the endpoint's own.
     pub async fn embedder(&self, name: &str) -> Result<AnyEmbedder> {
+        match &self.cassette {
+            Some(cassette) => cassette.embedder(name, self.real_embedder(name)).await,
+            None => self.real_embedder(name).await,
+        }
+    }
+
+    async fn real_embedder(&self, name: &str) -> Result<AnyEmbedder> {
         #[cfg(feature = "openai")]
         if let Some(name) = name.strip_prefix(OPENAI) {
             return Ok(AnyEmbedder::new(qsef_openai::OpenAiEmbedder::open(self.client()?, name).await?));
         }
+        // Before it is fetched.
+        check_real_model(name)?;
         let name = name.to_owned();
         self.blocking(move |models, cancel| {
             Ok(AnyEmbedder::new(CandleEmbedder::load(&name, &models.files(&name, cancel)?.dir)?))
@@ -161,17 +184,19 @@ impl Models {
     }
 
     fn files(&self, name: &str, cancel: &AtomicBool) -> Result<ModelFiles> {
-        self.0.store.ensure(name, &|event| (self.0.progress)(event), cancel)
+        self.inner.store.ensure(name, &|event| (self.inner.progress)(event), cancel)
     }
 
     fn load(&self, name: &str, cancel: &AtomicBool) -> Result<CandleModel> {
-        let cell = locked(&self.0.loaded).entry(name.to_owned()).or_default().clone();
-        let _one_at_a_time = locked(&self.0.loading);
+        let cell = locked(&self.inner.loaded).entry(name.to_owned()).or_default().clone();
+        let _one_at_a_time = locked(&self.inner.loading);
         if let Some(model) = cell.get() {
             return Ok(model.clone());
         }
+        // Before it is fetched.
+        check_real_model(name)?;
         let path = if is_file(name) { PathBuf::from(name) } else { self.files(name, cancel)?.main() };
-        let model = CandleModel::load(name, &path)?.with_prefix_dir(self.0.store.root().join("prefixes"));
+        let model = CandleModel::load(name, &path)?.with_prefix_dir(self.inner.store.root().join("prefixes"));
         Ok(cell.get_or_init(|| model).clone())
     }
 
@@ -181,6 +206,13 @@ impl Models {
     /// [`Error::Input`] for a name that is neither known nor a GGUF file, and [`Error::ModelFile`] for a file that is no
     /// model; as [`Models::client`].
     pub fn model(&self, name: &str) -> Result<AnyModel> {
+        match &self.cassette {
+            Some(cassette) => cassette.model(name, || self.real_model(name)),
+            None => self.real_model(name),
+        }
+    }
+
+    fn real_model(&self, name: &str) -> Result<AnyModel> {
         #[cfg(feature = "openai")]
         if let Some(name) = name.strip_prefix(OPENAI) {
             return Ok(AnyModel::new(qsef_openai::OpenAiModel::new(self.client()?, name)));
@@ -191,7 +223,7 @@ impl Models {
             }
             CandleModel::peek(name, Path::new(name))?
         } else {
-            let spec = self.0.store.spec(name)?;
+            let spec = self.inner.store.spec(name)?;
             let context_tokens = spec.context_tokens.ok_or_else(|| {
                 Error::Input(format!("`{name}` ({}) is no language model; `qsef models list` shows them", spec.summary))
             })?;
@@ -229,6 +261,15 @@ struct Lazy {
 impl LanguageModel for Lazy {
     fn info(&self) -> &ModelInfo {
         &self.info
+    }
+
+    /// Exact once the model is loaded.
+    fn count_tokens(&self, request: &Request) -> u64 {
+        let cell = locked(&self.models.inner.loaded).get(&self.info.name).cloned();
+        match cell.as_ref().and_then(|cell| cell.get()) {
+            Some(model) => LanguageModel::count_tokens(model, request),
+            None => request.approximate_tokens(),
+        }
     }
 
     async fn stream(&self, request: Request) -> Result<DeltaStream> {
@@ -271,7 +312,7 @@ pub async fn agent_experts(config: &AgentConfig, models: &Models) -> Result<(Vec
 
 /// Makes a hub of an agent's definition. How experts did before counts in the choice among them. Its runs are recorded in the
 /// ledger of the models' home directory; one that cannot be opened stops nothing, nor does an MCP server that cannot be had: each
-/// run says so in a warning.
+/// run says so in a warning. Models with a cassette ([`Models::with_cassette`]) have no ledger.
 ///
 /// # Errors
 /// Those of the models it names, and of its experts.
@@ -281,7 +322,11 @@ pub async fn open_agent(config: &AgentConfig, models: &Models) -> Result<Hub> {
     let fallback = config.fallback.as_ref().map(|f| f.get_ref().as_str());
     let embedder = models.embedder(&config.embedder).await?;
     let registry = Registry::new(embedder, experts, fallback).await?;
-    let ledger = models.blocking(|models, _| Ok(Ledger::open(models.0.store.root().join(Ledger::FILE_NAME)))).await?;
+    if models.cassette.is_some() {
+        return Ok(Hub::new(planner, registry));
+    }
+    let ledger =
+        models.blocking(|models, _| Ok(Ledger::open(models.inner.store.root().join(Ledger::FILE_NAME)))).await?;
     let mut hub = Hub::new(planner, registry).with_ledger(ledger);
     for warning in warnings {
         hub = hub.with_warning(warning);

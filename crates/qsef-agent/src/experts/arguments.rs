@@ -35,16 +35,12 @@ impl Function<'_> {
         if let Some(given) = self.given(call) {
             return Ok((given, Usage::default()));
         }
-        let words = call.to_text();
-        let system = format!("{}\n\n{}", prompts::ARGUMENTS.trim(), prompts::data(&self.described()).trim_end());
-        let mut messages = vec![Message::system(system), Message::user(words.clone())];
-        let known = format!("{words} {}", stated(self.schema));
-        let max_tokens = (words.len() / 2 + 256).clamp(TOKENS.0, TOKENS.1);
+        let mut request = self.question(call);
+        let known = format!("{} {}", call.to_text(), stated(self.schema));
         let mut used = Usage::default();
         let mut complaint = String::new();
         for _ in 0..2 {
-            let request = Request::new(messages.clone()).max_tokens(max_tokens).prefix_messages(1);
-            let generation = self.generate(model, request).await?;
+            let generation = self.generate(model, request.clone()).await?;
             used += generation.usage;
             complaint = match serde_json::from_str::<Value>(&generation.text) {
                 Ok(mut value) => {
@@ -58,11 +54,23 @@ impl Function<'_> {
                 }
                 Err(e) => format!("that is not JSON: {e}"),
             };
-            messages.push(Message::assistant(generation.text));
-            messages.push(Message::user(format!("No: {complaint}. Try again.")));
+            request.messages.push(Message::assistant(generation.text));
+            request.messages.push(Message::user(format!("No: {complaint}. Try again.")));
         }
         let message = format!("the arguments cannot be filled in: {complaint}");
         Err(Error::Declined { expert: self.expert.to_owned(), message })
+    }
+
+    /// What the model is asked; none where it is asked nothing.
+    pub fn request(&self, call: &ExpertCall) -> Option<Request> {
+        self.given(call).is_none().then(|| self.question(call).json_schema(self.schema.clone()))
+    }
+
+    fn question(&self, call: &ExpertCall) -> Request {
+        let words = call.to_text();
+        let max_tokens = (words.len() / 2 + 256).clamp(TOKENS.0, TOKENS.1);
+        let system = format!("{}\n\n{}", prompts::ARGUMENTS.trim(), prompts::data(&self.described()).trim_end());
+        Request::new(vec![Message::system(system), Message::user(words)]).max_tokens(max_tokens).prefix_messages(1)
     }
 
     /// A backend may refuse a keyword of a schema that others made.

@@ -108,6 +108,10 @@ impl Expert for ModelExpert {
         &self.profile
     }
 
+    fn prompt_tokens(&self, call: &ExpertCall) -> Option<u64> {
+        Some(self.model.count_tokens(&self.request(call)))
+    }
+
     async fn run(&self, call: ExpertCall) -> Result<Outcome> {
         let fail = |message: &str| Error::Expert { expert: self.profile.id.clone(), message: message.into() };
         if call.task.trim().is_empty() {

@@ -1,6 +1,8 @@
 use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc};
 
-use qsef_core::{AnyModel, Cost, Error, Expert, ExpertCall, ExpertProfile, Outcome, Payload, Result};
+use qsef_core::{
+    AnyModel, Cost, Error, Expert, ExpertCall, ExpertProfile, Format, Modality, Outcome, Payload, Result, Usage,
+};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -10,7 +12,8 @@ use super::arguments::Function;
 type Made = Pin<Box<dyn Future<Output = Result<Value>> + Send>>;
 
 /// An expert that is a Rust function: a model fills the function's arguments from the words of the subtask, under the
-/// schema of their type. Numbers that neither the words nor the inputs contain are refused.
+/// schema of their type. Numbers that neither the words nor the inputs contain are refused. What the function returns has the first
+/// format of the profile's `gives` that such a value may have; otherwise it is text or JSON.
 pub struct TypedExpert<Args> {
     profile: ExpertProfile,
     model: AnyModel,
@@ -36,8 +39,22 @@ impl<Args: JsonSchema + DeserializeOwned + Send + 'static> TypedExpert<Args> {
 }
 
 impl<Args> TypedExpert<Args> {
+    fn function<'a>(&'a self, schema: &'a Value) -> Function<'a> {
+        Function { expert: &self.profile.id, about: &self.profile.description, schema }
+    }
+
     fn fail(&self, message: String) -> Error {
         Error::Expert { expert: self.profile.id.clone(), message }
+    }
+}
+
+/// Whether a payload of this format may have this value.
+fn fits(format: &Format, value: &Value) -> bool {
+    match format {
+        Format::Json => true,
+        Format::List | Format::Table => value.is_array(),
+        Format::Boolean => value.is_boolean(),
+        format => format.modality() == Modality::Text && value.is_string(),
     }
 }
 
@@ -46,17 +63,22 @@ impl<Args: JsonSchema + DeserializeOwned + Send + 'static> Expert for TypedExper
         &self.profile
     }
 
+    fn prompt_tokens(&self, call: &ExpertCall) -> Option<u64> {
+        let schema = schemars::schema_for!(Args).to_value();
+        Some(self.model.count_tokens(&self.function(&schema).request(call)?))
+    }
+
     async fn run(&self, call: ExpertCall) -> Result<Outcome> {
         let schema = schemars::schema_for!(Args).to_value();
-        let function = Function { expert: &self.profile.id, about: &self.profile.description, schema: &schema };
-        let (value, usage) = function.arguments(&self.model, &call).await?;
+        let (value, usage) = self.function(&schema).arguments(&self.model, &call).await?;
         let args: Args = serde_json::from_value(value).map_err(|e| self.fail(format!("unusable arguments: {e}")))?;
-        let payload = match (self.function)(args).await? {
-            Value::String(text) => Payload::text(text),
-            other => Payload::json(other),
-        };
+        let value = (self.function)(args).await?;
+        let format = self.profile.gives.iter().find(|format| fits(format, &value)).cloned();
+        let usual = if value.is_string() { Format::Text } else { Format::Json };
+        let payload = Payload { format: format.unwrap_or(usual), ..Payload::json(value) };
         let cost = Cost::of(usage, self.model.info().price);
-        Ok(Outcome { payload, cost, model: Some(self.model.info().name.clone()) })
+        let model = (usage != Usage::default()).then(|| self.model.info().name.clone());
+        Ok(Outcome { payload, cost, model })
     }
 }
 

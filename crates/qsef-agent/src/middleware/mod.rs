@@ -74,6 +74,10 @@ where
         self.expert.covers(task)
     }
 
+    fn prompt_tokens(&self, call: &ExpertCall) -> Option<u64> {
+        self.expert.prompt_tokens(call)
+    }
+
     async fn run(&self, call: ExpertCall) -> Result<Outcome> {
         let mut service = self.service.clone();
         poll_fn(|context| service.poll_ready(context)).await?;

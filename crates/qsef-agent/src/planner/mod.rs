@@ -82,8 +82,7 @@ impl Planner {
             return Err(Error::Input("the request is empty: say what is to be done".into()));
         }
         let analysis = analyse(&request);
-        let asked = analysis.clauses.len() - analysis.remarks.len();
-        if asked < 2 || request.len() > MAX_PLANNED_BYTES {
+        if is_one_step(&request, &analysis) {
             let plan = Plan::single(request.trim());
             return Ok(Planned { plan, analysis, usage: Usage::default(), repairs: Vec::new() });
         }
@@ -105,11 +104,26 @@ impl Planner {
         call.prediction(prediction(request, analysis))
     }
 
+    /// How many tokens the model will read to plan a request; 0 where it is not called.
+    pub fn prompt_tokens(&self, request: &str) -> u64 {
+        let request = clean(request);
+        let analysis = analyse(&request);
+        match is_one_step(&request, &analysis) {
+            true => 0,
+            false => self.model.count_tokens(&Self::question(&request, &analysis)),
+        }
+    }
+
     /// The plan that the model's answer stands for, repaired from the request where the answer is cut or wrong.
     pub fn reading(request: &str, analysis: Analysis, answer: &str, usage: Usage) -> Planned {
         let (plan, repairs) = check::repair(request, &analysis, read_steps(answer), &examples());
         Planned { plan, analysis, usage, repairs }
     }
+}
+
+/// Whether a request is plainly a single step.
+fn is_one_step(request: &str, analysis: &Analysis) -> bool {
+    analysis.clauses.len() - analysis.remarks.len() < 2 || request.len() > MAX_PLANNED_BYTES
 }
 
 /// What the model writes where every clause that asks for something is a step, as the prompt's examples are written.

@@ -53,6 +53,8 @@ fn unexpected(run: &Run, step: &Step) -> Option<String> {
             let given = choices.iter().map(|c| c.id).eq(plan.subtasks.iter().map(|s| s.id));
             offered(Action::Assign).or_else(|| (!given).then(|| "it gives away other subtasks than there are".into()))
         }
+        Step::Counted { id, expert, .. } => (!run.uncounted().contains(&(*id, expert.clone())))
+            .then(|| format!("{expert} is not to be called for {id}")),
         Step::Started { id, expert, task } => {
             let asked = run.work.get(id).map(|w| w.task()).filter(|asked| asked != task);
             offered(Action::Call { id: *id, expert: expert.clone() })

@@ -2,7 +2,7 @@ use qsef_core::{Status, SubtaskId};
 
 use super::{
     state::{MAX_REPLANS, Run},
-    step::{Approval, Candidate, tokens},
+    step::{Approval, tokens},
     work::Work,
 };
 
@@ -74,7 +74,8 @@ impl Run {
                 actions.push(Action::Ask(id));
                 continue;
             }
-            match left.pay(expert.usd, expert.tokens) {
+            let (usd, tokens) = expert.takes();
+            match left.pay(usd, tokens) {
                 Ok(()) => actions.push(Action::Call { id, expert: expert.expert.clone() }),
                 Err(limit) => refused = Some(format!("{limit}: {} is not paid for", expert.expert)),
             }
@@ -84,6 +85,16 @@ impl Run {
             Some(limit) if actions.is_empty() && !self.is_under_way() => vec![Action::Stop(limit)],
             _ => actions,
         }
+    }
+
+    /// The calls that are ready whose prompts are not counted yet, where a budget of money or tokens is to be kept.
+    pub fn uncounted(&self) -> Vec<(SubtaskId, String)> {
+        if self.stopped.is_some() || (self.budget.usd.is_none() && self.budget.tokens.is_none()) {
+            return Vec::new();
+        }
+        let ready = self.work.values().filter(|work| self.is_ready(work));
+        let calls = ready.flat_map(|work| work.waiting().map(|c| (work.subtask.id, c)));
+        calls.filter(|(_, c)| c.prompt_tokens.is_none()).map(|(id, c)| (id, c.expert.clone())).collect()
     }
 
     /// What a committee's members are to do; what there is too little of for some of them. What some made is enough where
@@ -97,8 +108,9 @@ impl Run {
         let before = actions.len();
         let mut refused = None;
         for member in work.members.iter().filter(|m| m.status == Status::Pending) {
-            let Candidate { expert, usd, tokens, .. } = &member.candidate;
-            match left.pay(*usd, *tokens) {
+            let expert = &member.candidate.expert;
+            let (usd, tokens) = member.candidate.takes();
+            match left.pay(usd, tokens) {
                 Ok(()) => actions.push(Action::Call { id, expert: expert.clone() }),
                 Err(limit) => refused = Some(format!("{limit}: {expert} is not paid for")),
             }
@@ -151,8 +163,9 @@ impl Left {
             calls: run.budget.calls.map_or(u64::MAX, |limit| limit.saturating_sub(run.calls)),
         };
         for expert in run.work.values().flat_map(Work::at_work) {
-            left.usd -= expert.usd;
-            left.tokens = left.tokens.saturating_sub(expert.tokens);
+            let (usd, tokens) = expert.takes();
+            left.usd -= usd;
+            left.tokens = left.tokens.saturating_sub(tokens);
         }
         left
     }

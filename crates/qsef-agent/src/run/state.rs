@@ -82,6 +82,11 @@ impl Run {
                 self.work = subtasks.zip(choices).map(|(s, c)| (s.id, Work::new(s, c))).collect();
                 self.plan = Some(plan);
             }
+            Step::Counted { id, expert, prompt_tokens } => {
+                let who = self.work_mut(id)?.waiting_mut().find(|c| c.expert == expert);
+                who.ok_or_else(|| Error::Internal(format!("{expert} does not wait for {id}")))?.prompt_tokens =
+                    Some(prompt_tokens);
+            }
             Step::Started { id, expert, .. } => {
                 self.calls += 1;
                 let work = self.work_mut(id)?;
@@ -129,6 +134,8 @@ impl Run {
                     Approval::Deny(reason) => work.fail(format!("a person did not allow it: {reason}")),
                     _ => work.status = Status::Pending,
                 }
+                // What is edited is counted anew.
+                work.waiting_mut().for_each(|c| c.prompt_tokens = None);
                 work.approval = Some(approval);
                 self.settle();
             }

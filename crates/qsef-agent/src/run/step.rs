@@ -60,6 +60,15 @@ pub enum Step {
         /// The model that was called for that, where one was.
         model: Option<String>,
     },
+    /// What a model will read for a call was counted, before the call.
+    Counted {
+        /// The subtask.
+        id: SubtaskId,
+        /// The expert.
+        expert: String,
+        /// Tokens.
+        prompt_tokens: u64,
+    },
     /// An expert was called.
     Started {
         /// The subtask.
@@ -181,6 +190,9 @@ pub struct Candidate {
     pub usd: f64,
     /// Tokens that it may use.
     pub tokens: u64,
+    /// Tokens that its model will read, once they are counted.
+    #[serde(default)]
+    pub prompt_tokens: Option<u64>,
     /// Whether it changes something in the world.
     pub external: bool,
     /// Whether a person has to agree first.
@@ -195,9 +207,18 @@ impl Candidate {
             te,
             usd,
             tokens,
+            prompt_tokens: None,
             external: profile.effects == Effects::External,
             requires_approval: profile.requires_approval,
         }
+    }
+
+    /// US dollars and tokens that a call may take: what calls of the expert take on average, unless what it will read is counted.
+    /// Then only the answer is taken to be as usual, which is a quarter of a call's tokens ([`qsef_core::Price::typical`]).
+    pub fn takes(&self) -> (f64, u64) {
+        let Some(prompt) = self.prompt_tokens else { return (self.usd, self.tokens) };
+        let tokens = prompt.saturating_add(self.tokens / 4);
+        (if self.tokens == 0 { self.usd } else { self.usd * tokens as f64 / self.tokens as f64 }, tokens)
     }
 
     /// See [`ExpertProfile::is_consequential`].

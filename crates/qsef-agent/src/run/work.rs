@@ -105,6 +105,18 @@ impl Work {
         alone.into_iter().chain(self.members.iter().filter(|m| m.status == Status::Running).map(|m| &m.candidate))
     }
 
+    /// The experts that are to be called for it.
+    pub fn waiting(&self) -> impl Iterator<Item = &Candidate> {
+        let alone = self.expert().filter(|_| self.members.is_empty() && self.status == Status::Pending);
+        alone.into_iter().chain(self.members.iter().filter(|m| m.status == Status::Pending).map(|m| &m.candidate))
+    }
+
+    pub(super) fn waiting_mut(&mut self) -> impl Iterator<Item = &mut Candidate> {
+        let alone = self.members.is_empty() && self.status == Status::Pending;
+        let members = self.members.iter_mut().filter(|m| m.status == Status::Pending).map(|m| &mut m.candidate);
+        self.candidates.first_mut().filter(|_| alone).into_iter().chain(members)
+    }
+
     /// Whether an expert has it, alone or with others.
     pub fn has(&self, expert: &str) -> bool {
         match self.members.is_empty() {

@@ -6,6 +6,7 @@ use std::{
 use futures::{StreamExt, channel::mpsc};
 use qsef_core::{
     DeltaStream, Error, LanguageModel, Message, Modality, ModelInfo, OutputFormat, Price, Request, Result,
+    check_real_model,
 };
 
 use super::{
@@ -56,8 +57,10 @@ impl CandleModel {
     /// Loads a GGUF file of architecture `qwen2` or `llama`. `name` is what the model is called in errors and reports.
     ///
     /// # Errors
-    /// [`Error::ModelFile`], naming the file, where it is missing, truncated, damaged or of another architecture.
+    /// [`Error::ModelFile`], naming the file, where it is missing, truncated, damaged or of another architecture;
+    /// [`Error::Vetoed`] where real models are forbidden.
     pub fn load(name: &str, path: &Path) -> Result<Self> {
+        check_real_model(name)?;
         let gguf = Gguf::open(path)?;
         let (weights, vocabulary) = std::thread::scope(|scope| {
             let vocabulary = scope.spawn(|| Vocabulary::read(&gguf));
@@ -104,14 +107,6 @@ impl CandleModel {
     pub fn with_speculation(mut self, on: bool) -> Self {
         self.speculates = on;
         self
-    }
-
-    /// How many tokens a text is.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] where the tokenizer fails.
-    pub fn count_tokens(&self, text: &str) -> Result<usize> {
-        Ok(self.tokenize(text)?.len())
     }
 
     /// The most tokens that prompt and answer may have together.
@@ -324,7 +319,13 @@ impl LanguageModel for CandleModel {
         &self.inner.info
     }
 
+    /// Exact; what cannot be tokenised, such as an image, is estimated.
+    fn count_tokens(&self, request: &Request) -> u64 {
+        self.inner.encode(&request.messages, true).map_or_else(|_| request.approximate_tokens(), |t| t.len() as u64)
+    }
+
     async fn stream(&self, request: Request) -> Result<DeltaStream> {
+        check_real_model(&self.inner.info.name)?;
         let (sink, receiver) = mpsc::unbounded();
         self.inner.order(Order { model: self.clone(), request, sink })?;
         Ok(receiver.boxed())

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use bert::{Bert, Config};
 use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
-use qsef_core::{Embedder, Error, Result};
+use qsef_core::{Embedder, Error, Result, check_real_model};
 use tokenizers::{Tokenizer, TruncationParams};
 
 /// The most tokens of a text that the model sees (its `sentence_bert_config.json`).
@@ -31,8 +31,9 @@ impl CandleEmbedder {
     /// Loads `config.json`, `tokenizer.json` and `model.safetensors` from a directory.
     ///
     /// # Errors
-    /// [`Error::ModelFile`] naming the file that is missing or damaged.
+    /// [`Error::ModelFile`] naming the file that is missing or damaged; [`Error::Vetoed`] where real models are forbidden.
     pub fn load(name: &str, dir: &Path) -> Result<Self> {
+        check_real_model(name)?;
         let bad = |file: &str, why: String| Error::ModelFile(format!("{}: {why}", dir.join(file).display()));
         let config = std::fs::read(dir.join("config.json")).map_err(|e| bad("config.json", e.to_string()))?;
         let config: Config = serde_json::from_slice(&config).map_err(|e| bad("config.json", e.to_string()))?;
@@ -52,8 +53,9 @@ impl CandleEmbedder {
     /// See [`Embedder::embed`]; blocks the thread.
     ///
     /// # Errors
-    /// [`Error::Model`] when a text cannot be read or the model fails.
+    /// [`Error::Model`] when a text cannot be read or the model fails; [`Error::Vetoed`] where real models are forbidden.
     pub fn embed_blocking(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
+        check_real_model(&self.0.name)?;
         let failed = |e: String| Error::Model { model: self.0.name.clone(), message: e };
         // Equal texts are computed once.
         let mut places: BTreeMap<Vec<u32>, Vec<usize>> = BTreeMap::new();

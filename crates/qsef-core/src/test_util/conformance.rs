@@ -111,7 +111,11 @@ async fn cuts_documents(model: &AnyModel) -> Result<(), String> {
 
 async fn counts(model: &AnyModel) -> Result<(), String> {
     let short = generate(model, ask("Say yes.", 4)).await?.usage;
-    let long = generate(model, ask(&format!("{} Say yes.", "It rains in the hills. ".repeat(20)), 4)).await?.usage;
+    let request = ask(&format!("{} Say yes.", "It rains in the hills. ".repeat(20)), 4);
+    let expected = model.count_tokens(&request);
+    let long = generate(model, request).await?.usage;
+    let near = expected <= 2 * long.prompt_tokens && long.prompt_tokens <= 2 * expected;
+    ensure(near, || format!("{expected} tokens were expected and {} used", long.prompt_tokens))?;
     let grows = long.prompt_tokens >= short.prompt_tokens + 60 && long.prompt_tokens >= long.cached_tokens;
     let counted = (1..=4).contains(&short.completion_tokens) && short.prompt_tokens > 0;
     ensure(grows && counted, || format!("{short:?} and {long:?}"))

@@ -30,6 +30,19 @@ pub(super) struct Returned {
 type HandOffs = Arc<Mutex<Vec<HandedOff>>>;
 
 impl<'a> Driver<'a> {
+    /// Has experts count what their models will read in the calls that are ready, where a budget is to be kept.
+    pub(super) async fn count(&mut self) -> Result<()> {
+        for (id, expert) in self.run.uncounted() {
+            let Some(handle) = self.hub.registry().get(&expert) else { continue };
+            let Some(task) = self.run.work.get(&id).map(|work| work.task().to_owned()) else { continue };
+            let call = self.call_of(id, task, handle, false, HandOffs::default());
+            if let Some(prompt_tokens) = handle.prompt_tokens(&call) {
+                self.step(Step::Counted { id, expert, prompt_tokens }).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Calls an expert for a subtask.
     pub(super) async fn call(&mut self, id: SubtaskId, expert: String, under_way: &mut UnderWay<'a>) -> Result<()> {
         let Some(work) = self.run.work.get(&id) else { return Ok(()) };

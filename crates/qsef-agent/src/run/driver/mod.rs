@@ -100,6 +100,7 @@ impl<'a> Driver<'a> {
     /// Splits the request, unless that is done.
     pub async fn plan(&mut self) -> Result<()> {
         if self.run.plan.is_none() {
+            self.can_plan()?;
             let began = Instant::now();
             let planned = self.hub.planner().plan(&self.run.request).await?;
             let (cost, model) = self.hub.bill(planned.usage);
@@ -149,6 +150,7 @@ impl<'a> Driver<'a> {
             self.question(work.subtask.id, &under_way);
         }
         loop {
+            self.count().await?;
             let actions = self.run.next();
             self.announce_ends(&actions);
             for action in actions {

@@ -1,6 +1,6 @@
 //! What the planner's model does in a run: one output of several, smaller subtasks for one, the final answer.
 
-use qsef_core::{Event, Outcome, Plan, Result, Subtask, SubtaskId, Usage};
+use qsef_core::{Budget, Error, Event, Outcome, Plan, Result, Subtask, SubtaskId, Usage};
 
 use super::{Driver, Happened, UnderWay, Vectors, choices};
 use crate::{
@@ -25,6 +25,22 @@ pub(super) struct Parts {
 }
 
 impl<'a> Driver<'a> {
+    /// Refuses what would cost more to plan than may be spent, before anything is spent.
+    pub(super) fn can_plan(&self) -> Result<()> {
+        let Budget { usd, tokens, .. } = self.run.budget;
+        if usd.is_none() && tokens.is_none() {
+            return Ok(());
+        }
+        let prompt_tokens = self.hub.planner().prompt_tokens(&self.run.request);
+        let cost = self.hub.bill(Usage { prompt_tokens, ..Usage::default() }).0.usd;
+        if tokens.is_some_and(|limit| prompt_tokens > limit) || usd.is_some_and(|limit| cost > limit) {
+            return Err(Error::Budget(format!(
+                "to plan the request takes at least {prompt_tokens} tokens, ${cost:.6}"
+            )));
+        }
+        Ok(())
+    }
+
     /// Makes one output of those of a committee. Where no model can write one of several, most of the weight decides.
     pub(super) fn integrate(&self, id: SubtaskId, under_way: &UnderWay<'a>) {
         let (Some(work), Some(committee)) = (self.run.work.get(&id), self.run.committee) else { return };

@@ -1,0 +1,11 @@
+struct Counter;
+
+impl Counter {
+    /// Counts.
+    #[qsef::expert]
+    fn count(&self) -> u32 {
+        1
+    }
+}
+
+fn main() {}

@@ -1,0 +1,5 @@
+/// A thing.
+#[qsef::expert]
+struct Thing;
+
+fn main() {}
