@@ -6,19 +6,13 @@
 mod attention;
 mod blocks;
 mod config;
-mod draft;
 mod forward;
-mod generate;
 mod gguf;
-mod grammar;
 mod kv;
 mod linear;
 mod model;
 mod prefix;
-mod sampler;
 mod session;
-mod template;
-mod text;
 mod tokens;
 mod weights;
 

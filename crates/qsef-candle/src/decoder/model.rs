@@ -4,24 +4,10 @@ use std::{
 };
 
 use futures::{StreamExt, channel::mpsc};
-use qsef_core::{
-    DeltaStream, Error, LanguageModel, Message, Modality, ModelInfo, OutputFormat, Price, Request, Result,
-};
+use qsef_core::{DeltaStream, Error, LanguageModel, Message, Modality, ModelInfo, Price, Request, Result};
+use qsef_decode::{Grammars, Job, Kernels, Sampler, Sequence, Tail, Template, generate};
 
-use super::{
-    config::Config,
-    draft::Draft,
-    generate::{Job, generate},
-    gguf::Gguf,
-    grammar::Grammars,
-    linear::Kernels,
-    prefix::PrefixStore,
-    sampler::Sampler,
-    session::Session,
-    template::Template,
-    tokens::Vocabulary,
-    weights::Weights,
-};
+use super::{config::Config, gguf::Gguf, prefix::PrefixStore, session::Session, tokens::Vocabulary, weights::Weights};
 
 /// Sessions kept for reuse. Each holds the attention state of its last call.
 const SESSIONS: usize = 3;
@@ -125,7 +111,7 @@ impl CandleModel {
     /// # Errors
     /// [`Error::Input`] for a part that is not text or a conversation that the template refuses.
     pub fn prompt(&self, messages: &[Message]) -> Result<String> {
-        self.inner.template.render(messages, true, str::to_owned)
+        self.inner.template.render(messages, true, |part| qsef_decode::text(part).map(str::to_owned))
     }
 
     /// Logits over the vocabulary after each of `tokens`: `[tokens, vocabulary]`.
@@ -154,7 +140,7 @@ impl CandleModel {
         let (mut out, mut pending) = (Vec::new(), tokens.to_vec());
         while out.len() < count {
             let kernels = if out.is_empty() { Kernels::Several } else { Kernels::One };
-            let Some(tail) = session.feed(&pending, kernels, 1, &|| false)? else { break };
+            let Some(mut tail) = session.feed(&pending, kernels, 1, &|| false)? else { break };
             let logits = tail.logits(0)?;
             let Some(token) = sampler.choose(&logits) else { break };
             out.push(token);
@@ -169,37 +155,9 @@ impl CandleModel {
     fn job(&self, request: &Request) -> Result<Job> {
         let inner = &self.inner;
         let prompt = inner.encode(&request.messages, true)?;
-        let context = inner.weights.config.context;
-        if prompt.is_empty() || prompt.len() >= context {
-            return Err(Error::Input(format!(
-                "the prompt has {} tokens; model `{}` has room for {context}, prompt and answer together",
-                prompt.len(),
-                inner.info.name
-            )));
-        }
-        let constraint = match &request.format {
-            OutputFormat::Text => None,
-            OutputFormat::JsonSchema(schema) => Some(inner.grammars()?.json(schema)?),
-            other => return Err(Error::Input(format!("output format {other:?} is not supported here"))),
-        };
-        let sampler = Sampler::new(request.temperature, request.seed);
-        Ok(Job {
-            prompt,
-            fresh: 0,
-            max_tokens: request.max_tokens,
-            context,
-            top_logprobs: request.top_logprobs,
-            // In free text guesses are seldom right.
-            draft: (self.speculates && constraint.is_some() && sampler.is_greedy())
-                .then(|| Ok::<_, Error>(Draft::new(self.predicted(request)?)))
-                .transpose()?,
-            constraint,
-            sampler,
-        })
-    }
-
-    fn predicted(&self, request: &Request) -> Result<Vec<u32>> {
-        request.prediction.as_deref().map_or(Ok(Vec::new()), |text| self.inner.vocabulary.encode_plain(text))
+        let (name, context) = (&inner.info.name, inner.weights.config.context);
+        let job = Job::new(request, prompt, name, context, || inner.grammars(), inner.vocabulary.as_ref())?;
+        Ok(if self.speculates { job } else { job.without_guesses() })
     }
 
     /// How many tokens of `prompt` the recurring messages of a request make.
@@ -209,7 +167,7 @@ impl CandleModel {
         };
         let inner = &self.inner;
         let prefix = inner.encode(messages, false)?;
-        Ok(prefix.iter().zip(prompt).take_while(|(a, b)| a == b).count())
+        Ok(qsef_decode::common(&prefix, prompt))
     }
 
     fn run(&self, request: &Request, sender: &mpsc::UnboundedSender<Result<qsef_core::Delta>>) -> Result<()> {
@@ -219,13 +177,14 @@ impl CandleModel {
         if stop() {
             return Ok(());
         }
-        let mut session = self.inner.session(&mut sessions, &job.prompt);
+        let mut session = self.inner.session(&mut sessions, job.prompt());
         if let Some(store) = &self.prefixes {
-            let prefix = self.prefix_tokens(request, &job.prompt)?;
-            job.fresh = store.prepare(&mut session, job.prompt.get(..prefix).unwrap_or_default(), &stop)?;
+            let prefix = self.prefix_tokens(request, job.prompt())?;
+            job.fresh = store.prepare(&mut session, job.prompt().get(..prefix).unwrap_or_default(), &stop)?;
         }
-        let done =
-            generate(job, &mut session, &self.inner.vocabulary, &stop, &mut |d| sender.unbounded_send(Ok(d)).is_ok());
+        let done = generate(job, &mut session, self.inner.vocabulary.as_ref(), &stop, &mut |d| {
+            sender.unbounded_send(Ok(d)).is_ok()
+        });
         sessions.push(session);
         done
     }
@@ -244,7 +203,8 @@ fn info(name: &str, gguf: &Gguf, config: &Config) -> ModelInfo {
 impl Inner {
     /// The tokens of a conversation. What messages contain is text, whatever it looks like.
     fn encode(&self, messages: &[Message], answer: bool) -> Result<Vec<u32>> {
-        let prompt = self.template.render(messages, answer, |text| self.vocabulary.seam(text))?;
+        let prompt =
+            self.template.render(messages, answer, |part| Ok(self.vocabulary.seam(qsef_decode::text(part)?)))?;
         self.vocabulary.encode(&prompt)
     }
 

@@ -2,11 +2,9 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 use qsef_core::{Error, Result};
+use qsef_decode::{Kernels, Sequence};
 
-use super::{gguf::first_line, kv::KvCache, linear::Kernels, weights::Weights};
-
-/// Tokens that go through the layers together. More would only make the score matrix larger.
-pub(super) const CHUNK: usize = 256;
+use super::{gguf::first_line, kv::KvCache, weights::Weights};
 
 /// A sequence of tokens and the attention state that the model computed for them.
 pub(super) struct Session {
@@ -21,9 +19,8 @@ pub(super) struct Tail {
     normed: Tensor,
 }
 
-impl Tail {
-    /// The logits after one of the tokens, counted from the first of the tail.
-    pub fn logits(&self, row: usize) -> Result<Vec<f32>> {
+impl qsef_decode::Tail for Tail {
+    fn logits(&mut self, row: usize) -> Result<Vec<f32>> {
         self.weights.logits(&self.normed, row).map_err(failed)
     }
 }
@@ -38,42 +35,6 @@ impl Session {
         let config = &weights.config;
         let cache = KvCache::new(config.layers, config.kv_heads, config.head_dim);
         Self { cache, tokens: Vec::new(), weights }
-    }
-
-    /// The tokens whose state is held.
-    pub fn tokens(&self) -> &[u32] {
-        &self.tokens
-    }
-
-    /// How many of `tokens`, from the first on, this session already holds.
-    pub fn common(&self, tokens: &[u32]) -> usize {
-        self.tokens.iter().zip(tokens).take_while(|(a, b)| a == b).count()
-    }
-
-    /// Forgets all but the first `len` tokens.
-    pub fn truncate(&mut self, len: usize) {
-        self.tokens.truncate(len);
-    }
-
-    /// Appends tokens and returns what comes after each of the last `rows` of them, or None when `stop` said so on the way; what
-    /// was computed until then is kept. There may be more than [`CHUNK`] tokens only where `rows` is 1.
-    pub fn feed(
-        &mut self,
-        tokens: &[u32],
-        kernels: Kernels,
-        rows: usize,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<Option<Tail>> {
-        let Some(hidden) = self.run(tokens, kernels, stop, |_| Ok(()))? else { return Ok(None) };
-        let first = hidden.len().saturating_sub(rows * self.weights.config.hidden);
-        let normed =
-            self.weights.normed(hidden.get(first..).unwrap_or_default(), &self.weights.norm).map_err(failed)?;
-        Ok(Some(Tail { weights: self.weights.clone(), normed }))
-    }
-
-    /// Appends tokens of a prompt; false when `stop` said so on the way.
-    pub fn read(&mut self, tokens: &[u32], stop: &dyn Fn() -> bool) -> Result<bool> {
-        Ok(self.run(tokens, Kernels::Several, stop, |_| Ok(()))?.is_some())
     }
 
     /// Appends tokens and returns the logits after each of them.
@@ -130,7 +91,7 @@ impl Session {
         }
         self.cache.reserve(total, self.tokens.len());
         let mut last = None;
-        for chunk in tokens.chunks(CHUNK) {
+        for chunk in tokens.chunks(Self::CHUNK) {
             let start = self.tokens.len();
             let hidden = self.weights.hidden(chunk, start, kernels, &mut self.cache, stop).map_err(failed)?;
             let Some(hidden) = hidden else {
@@ -141,5 +102,29 @@ impl Session {
             last = Some(hidden);
         }
         Ok(last)
+    }
+}
+
+impl Sequence for Session {
+    /// More would only make the score matrix larger.
+    const CHUNK: usize = 256;
+
+    type Tail = Tail;
+
+    fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    fn truncate(&mut self, len: usize) -> Result<()> {
+        self.tokens.truncate(len);
+        Ok(())
+    }
+
+    fn feed(&mut self, tokens: &[u32], kernels: Kernels, rows: usize, stop: &dyn Fn() -> bool) -> Result<Option<Tail>> {
+        let Some(hidden) = self.run(tokens, kernels, stop, |_| Ok(()))? else { return Ok(None) };
+        let first = hidden.len().saturating_sub(rows * self.weights.config.hidden);
+        let normed =
+            self.weights.normed(hidden.get(first..).unwrap_or_default(), &self.weights.norm).map_err(failed)?;
+        Ok(Some(Tail { weights: self.weights.clone(), normed }))
     }
 }

@@ -1,36 +1,88 @@
-use qsef_core::{Delta, Error, FinishReason, Result, TokenLogprob, Usage};
+use qsef_core::{Delta, Error, FinishReason, OutputFormat, Request, Result, TokenLogprob, Usage};
 
-use super::{
+use crate::{
+    Kernels, Sequence, Tail, Vocabulary,
     draft::Draft,
-    grammar::Constraint,
-    linear::Kernels,
+    grammar::{Constraint, Grammars},
     sampler::{Sampler, logprobs},
-    session::{CHUNK, Session},
-    text::Utf8Joiner,
-    tokens::Vocabulary,
+    utf8::Utf8Joiner,
 };
 
 /// What one answer needs besides the model's state.
-pub(super) struct Job {
-    pub prompt: Vec<u32>,
-    /// Of the prompt's state in the session, how many tokens were computed for this call.
+pub struct Job {
+    prompt: Vec<u32>,
+    /// Of the prompt's state in the sequence, how many tokens were computed for this call.
     pub fresh: usize,
-    pub constraint: Option<Constraint>,
-    pub max_tokens: usize,
-    pub context: usize,
-    pub sampler: Sampler,
-    pub top_logprobs: usize,
+    constraint: Option<Constraint>,
+    max_tokens: usize,
+    context: usize,
+    sampler: Sampler,
+    top_logprobs: usize,
     /// Guesses what comes next.
-    pub draft: Option<Draft>,
+    draft: Option<Draft>,
 }
 
 impl Job {
+    /// What a request asks for of a model of this name, whose prompt and answer may have `context` tokens together.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a prompt that leaves no room for an answer and for a schema that cannot be used.
+    pub fn new<'a>(
+        request: &Request,
+        prompt: Vec<u32>,
+        model: &str,
+        context: usize,
+        grammars: impl FnOnce() -> Result<&'a Grammars>,
+        vocabulary: &impl Vocabulary,
+    ) -> Result<Self> {
+        if prompt.is_empty() || prompt.len() >= context {
+            return Err(Error::Input(format!(
+                "the prompt has {} tokens; model `{model}` has room for {context}, prompt and answer together",
+                prompt.len(),
+            )));
+        }
+        let constraint = match &request.format {
+            OutputFormat::Text => None,
+            OutputFormat::JsonSchema(schema) => Some(grammars()?.json(schema)?),
+            other => return Err(Error::Input(format!("output format {other:?} is not supported here"))),
+        };
+        let sampler = Sampler::new(request.temperature, request.seed);
+        // In free text guesses are seldom right.
+        let draft = if constraint.is_some() && sampler.is_greedy() {
+            let predicted = request.prediction.as_deref().map(|text| vocabulary.encode_plain(text)).transpose()?;
+            Some(Draft::new(predicted.unwrap_or_default()))
+        } else {
+            None
+        };
+        Ok(Self {
+            prompt,
+            fresh: 0,
+            max_tokens: request.max_tokens,
+            context,
+            top_logprobs: request.top_logprobs,
+            draft,
+            constraint,
+            sampler,
+        })
+    }
+
+    /// The prompt's tokens.
+    pub fn prompt(&self) -> &[u32] {
+        &self.prompt
+    }
+
+    /// Feeds no guesses of what comes next.
+    pub fn without_guesses(mut self) -> Self {
+        self.draft = None;
+        self
+    }
+
     /// The tokens that the grammar forces next, put out; no more than the limit allows.
-    fn forced(&mut self, out: &mut Writer<'_>, limit: usize) -> Vec<u32> {
+    fn forced(&mut self, out: &mut Writer<'_, impl Vocabulary>, limit: usize) -> Vec<u32> {
         let forced = self.constraint.as_mut().map(Constraint::forced).unwrap_or_default();
         let mut kept = Vec::new();
         for token in forced {
-            if out.tokens < limit && !out.vocabulary.stops.contains(&token) {
+            if out.tokens < limit && !out.vocabulary.stops().contains(&token) {
                 out.add(token, (self.top_logprobs > 0).then(|| (0.0, vec![(token, 0.0)])));
                 kept.push(token);
             }
@@ -40,18 +92,18 @@ impl Job {
 }
 
 /// Where pieces go; false says that nobody listens any more.
-pub(super) type Sink<'a> = &'a mut dyn FnMut(Delta) -> bool;
+pub type Sink<'a> = &'a mut dyn FnMut(Delta) -> bool;
 
 /// Text and log-probabilities that wait for a whole character.
-struct Writer<'a> {
-    vocabulary: &'a Vocabulary,
+struct Writer<'a, V> {
+    vocabulary: &'a V,
     joiner: Utf8Joiner,
     waiting: Vec<TokenLogprob>,
     text: String,
     tokens: usize,
 }
 
-impl Writer<'_> {
+impl<V: Vocabulary> Writer<'_, V> {
     /// Adds a token; log-probabilities are those of the distribution it was drawn from, if they are wanted.
     fn add(&mut self, token: u32, ranks: Option<(f32, Vec<(u32, f32)>)>) {
         let bytes = self.vocabulary.bytes(token);
@@ -86,27 +138,30 @@ fn repeats(tokens: &[u32]) -> bool {
     })
 }
 
-/// Generates an answer into `sink`. The session keeps what it computed, so the next call can reuse a common prefix.
+/// Generates an answer into `sink`. The sequence keeps what it computed, so the next call can reuse a common prefix.
 ///
 /// Tokens that the grammar forces are not chosen, so no logits are computed for them: they go through the layers in one
 /// batch with the token before them. So do tokens that are guessed from what came before ([`Draft`]); those that turn out
 /// wrong are forgotten, so that the answer is the same as without guesses.
-pub(super) fn generate(
+///
+/// # Errors
+/// As [`Sequence::feed`], and [`Error::Internal`] where no token can follow.
+pub fn generate<S: Sequence>(
     mut job: Job,
-    session: &mut Session,
-    vocabulary: &Vocabulary,
+    sequence: &mut S,
+    vocabulary: &impl Vocabulary,
     stop: &dyn Fn() -> bool,
     sink: Sink<'_>,
 ) -> Result<()> {
     // The logits after the last token are needed, so that one is computed again if need be.
-    let cached = session.common(&job.prompt).min(job.prompt.len().saturating_sub(1));
-    session.truncate(cached);
+    sequence.truncate(sequence.common(&job.prompt).min(job.prompt.len().saturating_sub(1)))?;
+    let cached = sequence.tokens().len();
     let mut pending: Vec<u32> = job.prompt.get(cached..).unwrap_or_default().to_vec();
     // A prompt that takes more than a moment is read with a word on how far it is.
-    while pending.len() > CHUNK {
-        let (done, total) = (session.tokens().len() as u64, job.prompt.len() as u64);
-        let chunk: Vec<u32> = pending.drain(..CHUNK).collect();
-        if !sink(Delta::Reading { done, total }) || !session.read(&chunk, stop)? {
+    while pending.len() > S::CHUNK {
+        let (done, total) = (sequence.tokens().len() as u64, job.prompt.len() as u64);
+        let chunk: Vec<u32> = pending.drain(..S::CHUNK).collect();
+        if !sink(Delta::Reading { done, total }) || sequence.feed(&chunk, Kernels::Several, 1, stop)?.is_none() {
             return Ok(());
         }
     }
@@ -135,16 +190,16 @@ pub(super) fn generate(
             if out.tokens >= limit {
                 break 'answer FinishReason::Length;
             }
-            let room = (limit - out.tokens - 1).min(CHUNK.saturating_sub(pending.len()));
+            let room = (limit - out.tokens - 1).min(S::CHUNK.saturating_sub(pending.len()));
             let guess =
                 job.draft.as_ref().map(|draft| draft.guess(&all, pending.len(), room).to_vec()).unwrap_or_default();
-            let known = session.tokens().len() + pending.len();
+            let known = sequence.tokens().len() + pending.len();
             pending.extend(&guess);
             let fed = std::mem::take(&mut pending);
             let start = std::time::Instant::now();
             let kernels = if passes == 0 { Kernels::Several } else { kernels };
-            let tail = session.feed(&fed, kernels, guess.len() + 1, stop)?;
-            let Some(tail) = tail else { return Ok(()) };
+            let tail = sequence.feed(&fed, kernels, guess.len() + 1, stop)?;
+            let Some(mut tail) = tail else { return Ok(()) };
             passes += 1;
             let mut right = 0;
             // The token after those that were guessed right is chosen as if they had been fed one by one.
@@ -156,7 +211,7 @@ pub(super) fn generate(
                 let token = job.sampler.choose(&logits).ok_or_else(|| {
                     Error::Internal("the model's output is not a number, or the grammar allows nothing".into())
                 })?;
-                if vocabulary.stops.contains(&token) {
+                if vocabulary.stops().contains(&token) {
                     break 'answer FinishReason::Stop;
                 }
                 out.add(token, (job.top_logprobs > 0).then(|| logprobs(&logits, token, job.top_logprobs)));
@@ -189,7 +244,7 @@ pub(super) fn generate(
                 ms = start.elapsed().as_millis() as u64,
                 "pass"
             );
-            session.truncate(known + right);
+            sequence.truncate(known + right)?;
             if let Some(draft) = &mut job.draft {
                 draft.learn(guess.len(), right);
             }

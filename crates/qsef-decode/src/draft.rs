@@ -18,7 +18,7 @@ const WINDOW: usize = 24;
 
 /// What is likely to come next, and how much of it is worth a try.
 #[derive(Debug, Clone)]
-pub(super) struct Draft {
+pub(crate) struct Draft {
     prediction: Vec<u32>,
     /// How much of the prediction is behind.
     at: usize,
