@@ -31,6 +31,8 @@ pub use qsef_candle::{decoder::CandleModel, embedder::CandleEmbedder, models};
 pub use qsef_core::*;
 #[cfg(feature = "eval")]
 pub use qsef_eval as eval;
+#[cfg(feature = "llamacpp")]
+pub use qsef_llamacpp as llamacpp;
 #[cfg(feature = "openai")]
 pub use qsef_openai as openai;
 pub use qsef_score as score;
