@@ -73,7 +73,8 @@ pub struct Common {
     /// The agent: a TOML file, or a name: agents/NAME.toml here or in $QSEF_HOME, or `default`
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub agent: String,
-    /// The planner's model: a name from `qsef models list`, a GGUF file, or openai:NAME for one behind OPENAI_BASE_URL
+    /// The planner's model: a name from `qsef models list`, a GGUF file, openai:NAME for one behind OPENAI_BASE_URL, or
+    /// llamacpp:NAME for one on llama.cpp where it is built in
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
 }

@@ -53,10 +53,12 @@ pub use qsef_cassette as cassette;
 pub use qsef_core::*;
 #[cfg(feature = "eval")]
 pub use qsef_eval as eval;
-#[cfg(feature = "mcp")]
-pub use qsef_mcp as mcp;
+#[cfg(feature = "llamacpp")]
+pub use qsef_llamacpp as llamacpp;
 #[cfg(feature = "macros")]
 pub use qsef_macros::expert;
+#[cfg(feature = "mcp")]
+pub use qsef_mcp as mcp;
 #[cfg(feature = "openai")]
 pub use qsef_openai as openai;
 pub use qsef_score as score;

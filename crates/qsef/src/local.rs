@@ -25,6 +25,8 @@ use qsef_core::{
     AnyEmbedder, AnyExpert, AnyModel, DeltaStream, Error, LanguageModel, Modality, ModelInfo, Price, Request, Result,
     check_real_model,
 };
+#[cfg(feature = "llamacpp")]
+use qsef_llamacpp::LlamaCppModel;
 
 /// The planner and general expert where none is named.
 pub const DEFAULT_MODEL: &str = "qwen2.5-coder-1.5b";
@@ -35,6 +37,9 @@ pub const DEFAULT_EMBEDDER: &str = "all-minilm-l6-v2";
 /// What the names of models behind endpoints begin with.
 #[cfg(feature = "openai")]
 const OPENAI: &str = "openai:";
+
+/// What the names of models on llama.cpp begin with.
+const LLAMACPP: &str = "llamacpp:";
 
 /// The directory of models and saved state: `$QSEF_HOME`, or the platform's data directory.
 ///
@@ -55,13 +60,18 @@ pub fn open_ledger() -> Result<Ledger> {
 struct Inner {
     store: Store,
     progress: Box<dyn Fn(ProgressEvent) + Send + Sync>,
-    loaded: Mutex<HashMap<String, Arc<OnceLock<CandleModel>>>>,
+    loaded: Loaded<CandleModel>,
+    #[cfg(feature = "llamacpp")]
+    llama_cpp: Loaded<LlamaCppModel>,
     /// One load at a time: two would only share the disk and the cores.
     loading: Mutex<()>,
     /// The connections of all models behind endpoints.
     #[cfg(feature = "openai")]
     client: OnceLock<qsef_openai::Client>,
 }
+
+/// Models of one backend by name.
+type Loaded<M> = Mutex<HashMap<String, Arc<OnceLock<M>>>>;
 
 /// Opens models by name. Each is loaded once and shared by all who use it. Cheap to clone.
 #[derive(Clone)]
@@ -89,6 +99,8 @@ impl Models {
             store,
             progress: Box::new(progress),
             loaded: Mutex::default(),
+            #[cfg(feature = "llamacpp")]
+            llama_cpp: Mutex::default(),
             loading: Mutex::default(),
             #[cfg(feature = "openai")]
             client: OnceLock::new(),
@@ -129,7 +141,27 @@ impl Models {
     /// As [`Store::ensure`] and [`CandleModel::load`].
     pub async fn candle(&self, name: &str) -> Result<CandleModel> {
         let name = name.to_owned();
-        self.blocking(move |models, cancel| models.load(&name, cancel)).await
+        self.blocking(move |models, cancel| {
+            models.load(&models.inner.loaded, &name, cancel, |path| {
+                Ok(CandleModel::load(&name, path)?.with_prefix_dir(models.inner.store.root().join("prefixes")))
+            })
+        })
+        .await
+    }
+
+    /// The model of this name, or of this GGUF file, on llama.cpp: fetched and loaded where it is not yet. Dropping the future
+    /// ends a download soon.
+    ///
+    /// # Errors
+    /// As [`Store::ensure`] and [`LlamaCppModel::load`].
+    #[cfg(feature = "llamacpp")]
+    pub async fn llama_cpp(&self, name: &str) -> Result<LlamaCppModel> {
+        let name = name.to_owned();
+        self.blocking(move |models, cancel| {
+            let called = format!("{LLAMACPP}{name}");
+            models.load(&models.inner.llama_cpp, &name, cancel, |path| LlamaCppModel::load(&called, path))
+        })
+        .await
     }
 
     /// The client of the endpoints that `openai.toml` in the home directory or the environment names, opened when it is first
@@ -187,8 +219,15 @@ impl Models {
         self.inner.store.ensure(name, &|event| (self.inner.progress)(event), cancel)
     }
 
-    fn load(&self, name: &str, cancel: &AtomicBool) -> Result<CandleModel> {
-        let cell = locked(&self.inner.loaded).entry(name.to_owned()).or_default().clone();
+    /// The loaded model of this name; `load` does it at first, from the model's file.
+    fn load<M: Clone>(
+        &self,
+        loaded: &Loaded<M>,
+        name: &str,
+        cancel: &AtomicBool,
+        load: impl FnOnce(&Path) -> Result<M>,
+    ) -> Result<M> {
+        let cell = locked(loaded).entry(name.to_owned()).or_default().clone();
         let _one_at_a_time = locked(&self.inner.loading);
         if let Some(model) = cell.get() {
             return Ok(model.clone());
@@ -196,11 +235,12 @@ impl Models {
         // Before it is fetched.
         check_real_model(name)?;
         let path = if is_file(name) { PathBuf::from(name) } else { self.files(name, cancel)?.main() };
-        let model = CandleModel::load(name, &path)?.with_prefix_dir(self.inner.store.root().join("prefixes"));
+        let model = load(&path)?;
         Ok(cell.get_or_init(|| model).clone())
     }
 
-    /// A language model of this name, loaded when it is first called; `openai:NAME` is one behind an endpoint.
+    /// A language model of this name, loaded when it is first called; `openai:NAME` is one behind an endpoint,
+    /// `llamacpp:NAME` (or a file) one on llama.cpp, where the feature of that name is on.
     ///
     /// # Errors
     /// [`Error::Input`] for a name that is neither known nor a GGUF file, and [`Error::ModelFile`] for a file that is no
@@ -217,25 +257,43 @@ impl Models {
         if let Some(name) = name.strip_prefix(OPENAI) {
             return Ok(AnyModel::new(qsef_openai::OpenAiModel::new(self.client()?, name)));
         }
-        let info = if is_file(name) {
+        #[cfg(feature = "llamacpp")]
+        if let Some(name) = name.strip_prefix(LLAMACPP) {
+            let mut info = self.describe(name, LlamaCppModel::peek)?;
+            info.context_tokens = info.context_tokens.min(qsef_llamacpp::Options::CONTEXT_TOKENS);
+            info.name = format!("{LLAMACPP}{name}");
+            return Ok(AnyModel::new(Lazy { models: self.clone(), info, backend: Backend::LlamaCpp }));
+        }
+        #[cfg(not(feature = "llamacpp"))]
+        if name.starts_with(LLAMACPP) {
+            return Err(Error::Input(format!(
+                "`{name}`: this program is built without llama.cpp (feature `llamacpp`)"
+            )));
+        }
+        let info = self.describe(name, CandleModel::peek)?;
+        Ok(AnyModel::new(Lazy { models: self.clone(), info, backend: Backend::Candle }))
+    }
+
+    /// What the model of this name, or in this file, is; `peek` reads files.
+    fn describe(&self, name: &str, peek: impl FnOnce(&str, &Path) -> Result<ModelInfo>) -> Result<ModelInfo> {
+        if is_file(name) {
             if !Path::new(name).is_file() {
                 return Err(Error::Input(format!("there is no file {name}")));
             }
-            CandleModel::peek(name, Path::new(name))?
+            peek(name, Path::new(name))
         } else {
             let spec = self.inner.store.spec(name)?;
             let context_tokens = spec.context_tokens.ok_or_else(|| {
                 Error::Input(format!("`{name}` ({}) is no language model; `qsef models list` shows them", spec.summary))
             })?;
-            ModelInfo {
+            Ok(ModelInfo {
                 name: name.to_owned(),
                 context_tokens,
                 params_b: Some(spec.params_b),
                 accepts: vec![Modality::Text],
                 price: Price::default(),
-            }
-        };
-        Ok(AnyModel::new(Lazy { models: self.clone(), info }))
+            })
+        }
     }
 }
 
@@ -245,7 +303,7 @@ pub fn is_embedded(name: &str) -> bool {
     if name.starts_with(OPENAI) {
         return false;
     }
-    !name.is_empty()
+    !name.starts_with(LLAMACPP)
 }
 
 fn is_file(name: &str) -> bool {
@@ -256,6 +314,14 @@ fn is_file(name: &str) -> bool {
 struct Lazy {
     models: Models,
     info: ModelInfo,
+    backend: Backend,
+}
+
+/// What runs models in this process.
+enum Backend {
+    Candle,
+    #[cfg(feature = "llamacpp")]
+    LlamaCpp,
 }
 
 impl LanguageModel for Lazy {
@@ -273,8 +339,15 @@ impl LanguageModel for Lazy {
     }
 
     async fn stream(&self, request: Request) -> Result<DeltaStream> {
-        let model = self.models.candle(&self.info.name).await?;
-        LanguageModel::stream(&model, request).await
+        let name = &self.info.name;
+        match self.backend {
+            Backend::Candle => LanguageModel::stream(&self.models.candle(name).await?, request).await,
+            #[cfg(feature = "llamacpp")]
+            Backend::LlamaCpp => {
+                let name = name.strip_prefix(LLAMACPP).unwrap_or(name);
+                LanguageModel::stream(&self.models.llama_cpp(name).await?, request).await
+            }
+        }
     }
 }
 

@@ -5,17 +5,24 @@
 
 use std::{
     collections::VecDeque,
-    sync::mpsc::{Receiver, TryRecvError},
+    sync::{
+        Arc,
+        mpsc::{Receiver, TryRecvError},
+    },
 };
 
-use qsef_core::{Error, Request};
+use futures::channel::mpsc::UnboundedSender;
+use qsef_core::{Delta, Error, Request, Result};
+use qsef_decode::{Answer, Job, Kernels, Sequence, Step};
 
 use super::{
     CandleModel,
-    answer::{Answer, Sink, Step},
-    linear::Kernels,
-    session::{CHUNK, Feed, feed_together},
+    session::{Feed, Session, feed_together},
+    tokens::Vocabulary,
 };
+
+/// Where the pieces of an answer go; closed when nobody listens any more.
+pub(super) type Sink = UnboundedSender<Result<Delta>>;
 
 /// Answers that are made at a time; more wait.
 const AT_ONCE: usize = 8;
@@ -27,9 +34,35 @@ pub(super) struct Order {
     pub sink: Sink,
 }
 
-struct Making {
+/// An answer in the making, and what it needs.
+pub(super) struct Making {
     model: CandleModel,
-    answer: Answer,
+    session: Session,
+    answer: Answer<Vocabulary, Box<dyn FnMut(Delta) -> bool + Send>>,
+    sink: Sink,
+}
+
+impl Making {
+    pub fn new(
+        model: CandleModel,
+        job: Job,
+        mut session: Session,
+        vocabulary: Arc<Vocabulary>,
+        sink: Sink,
+    ) -> Result<Self> {
+        let listener = sink.clone();
+        let send = Box::new(move |delta| listener.unbounded_send(Ok(delta)).is_ok());
+        let answer = Answer::new(job, &mut session, vocabulary, send as Box<_>)?;
+        Ok(Self { model, session, answer, sink })
+    }
+
+    fn fail(self, error: Error) {
+        let _ = self.sink.unbounded_send(Err(self.model.named(error)));
+    }
+
+    fn keep(self) {
+        self.model.keep(self.session);
+    }
 }
 
 /// Makes answers until nobody can ask for more.
@@ -65,8 +98,8 @@ fn begin(order: Order, making: &[Making]) -> Option<Making> {
     if sink.is_closed() {
         return None;
     }
-    match model.begin(&request, sink.clone(), making.iter().map(|m| &m.answer.session)) {
-        Ok(answer) => answer.map(|answer| Making { model, answer }),
+    match model.begin(&request, sink.clone(), making.iter().map(|m| &m.session)) {
+        Ok(begun) => begun,
         Err(error) => {
             let _ = sink.unbounded_send(Err(model.named(error)));
             None
@@ -80,41 +113,39 @@ fn pass(making: &mut Vec<Making>, kernels: Kernels) {
     for mut one in std::mem::take(making) {
         let more = one.answer.waiting();
         // What does not fit comes first next time.
-        if one.answer.kernels() != kernels || (tokens > 0 && tokens + more > CHUNK) {
+        if one.answer.kernels() != kernels || (tokens > 0 && tokens + more > Session::CHUNK) {
             making.push(one);
             continue;
         }
         tokens += more;
-        match one.answer.step() {
-            Step::Feed => feeding.push(one),
-            Step::Done => one.model.keep(one.answer.session),
+        match one.answer.step(one.session.tokens().len()) {
+            Step::Feed if !one.sink.is_closed() => feeding.push(one),
+            _ => one.keep(),
         }
     }
-    let stop = {
-        let wanted: Vec<_> = feeding.iter().map(|one| one.answer.listener()).collect();
-        move || wanted.iter().all(|sink| sink.is_closed())
-    };
+    let listeners: Vec<Sink> = feeding.iter().map(|one| one.sink.clone()).collect();
+    let stop = || listeners.iter().all(Sink::is_closed);
     let mut feeds: Vec<Feed<'_>> = feeding
         .iter_mut()
-        .map(|one| {
-            let (session, tokens, rows) = one.answer.fed();
+        .map(|Making { session, answer, .. }| {
+            let (tokens, rows) = answer.fed();
             Feed { session, tokens, rows }
         })
         .collect();
     match feed_together(&mut feeds, kernels, &stop) {
         Ok(Some(tails)) => {
-            for (mut one, tail) in feeding.into_iter().zip(&tails) {
-                match one.answer.take(tail) {
+            for (mut one, mut tail) in feeding.into_iter().zip(tails) {
+                match one.answer.take(&mut one.session, &mut tail) {
                     Ok(()) => making.push(one),
-                    Err(error) => one.answer.fail(one.model.named(error)),
+                    Err(error) => one.fail(error),
                 }
             }
         }
-        Ok(None) => feeding.into_iter().for_each(|one| one.model.keep(one.answer.session)),
+        Ok(None) => feeding.into_iter().for_each(Making::keep),
         Err(error) => {
             let message = error.to_string();
             for one in feeding {
-                one.answer.fail(one.model.named(Error::Internal(message.clone())));
+                one.fail(Error::Internal(message.clone()));
             }
         }
     }

@@ -1,11 +1,12 @@
 use candle_core::{Device, Result, Tensor, bail};
 use pulp::Arch;
+use qsef_decode::Kernels;
 
 use super::{
     attention::{Heads, Seen, attention},
     config::Rope,
     kv::KvCache,
-    linear::{Kernels, Linear, read},
+    linear::{Linear, read},
     weights::{Layer, Weights},
 };
 use crate::dense::{exp, in_parts, sum};

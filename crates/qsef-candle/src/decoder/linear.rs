@@ -2,20 +2,9 @@ use candle_core::{
     CpuStorage, DType, Device, Module, Result, Storage, Tensor, bail,
     quantized::{GgmlDType, QMatMul, QTensor},
 };
+use qsef_decode::Kernels;
 
 use super::blocks::Blocks;
-
-/// By what kernels rows are multiplied where candle has others for one row than for several.
-///
-/// With either, a row's product has the same bits whatever rows are beside it, as far as candle's kernels allow (on x86-64). So an
-/// answer does not depend on which of its tokens went through together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kernels {
-    /// Those for several rows: for prompts, and for answers whose tokens mostly go through in groups.
-    Several,
-    /// Those for one row, for answers that are made token by token.
-    One,
-}
 
 /// More rows than these are faster one matrix after the other where the processor has AMX.
 const FEW: usize = 16;

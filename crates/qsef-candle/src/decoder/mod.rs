@@ -3,23 +3,17 @@
 //! [`CandleModel`] is the whole of it: load a file, and use it as a [`qsef_core::LanguageModel`]. Weights stay quantised;
 //! attention state is kept between calls, so a prompt that begins as an earlier one did costs only what is new.
 
-mod answer;
 mod attention;
 mod blocks;
 mod config;
-mod draft;
 mod engine;
 mod forward;
 mod gguf;
-mod grammar;
 mod kv;
 mod linear;
 mod model;
 mod prefix;
-mod sampler;
 mod session;
-mod template;
-mod text;
 mod tokens;
 mod weights;
 

@@ -5,22 +5,16 @@ use std::{
 
 use futures::{StreamExt, channel::mpsc};
 use qsef_core::{
-    DeltaStream, Error, LanguageModel, Message, Modality, ModelInfo, OutputFormat, Price, Request, Result,
-    check_real_model,
+    DeltaStream, Error, LanguageModel, Message, Modality, ModelInfo, Price, Request, Result, check_real_model,
 };
+use qsef_decode::{Grammars, Job, Kernels, Sampler, Sequence, Tail, Template};
 
 use super::{
-    answer::{Answer, Job, Sink},
     config::Config,
-    draft::Draft,
-    engine::{Order, serve},
+    engine::{Making, Order, Sink, serve},
     gguf::Gguf,
-    grammar::Grammars,
-    linear::Kernels,
     prefix::PrefixStore,
-    sampler::Sampler,
     session::Session,
-    template::Template,
     tokens::Vocabulary,
     weights::Weights,
 };
@@ -127,7 +121,7 @@ impl CandleModel {
     /// # Errors
     /// [`Error::Input`] for a part that is not text or a conversation that the template refuses.
     pub fn prompt(&self, messages: &[Message]) -> Result<String> {
-        self.inner.template.render(messages, true, str::to_owned)
+        self.inner.template.render(messages, true, |part| qsef_decode::text(part).map(str::to_owned))
     }
 
     /// Logits over the vocabulary after each of `tokens`: `[tokens, vocabulary]`.
@@ -156,7 +150,7 @@ impl CandleModel {
         let (mut out, mut pending) = (Vec::new(), tokens.to_vec());
         while out.len() < count {
             let kernels = if out.is_empty() { Kernels::Several } else { Kernels::One };
-            let Some(tail) = session.feed(&pending, kernels, &|| false)? else { break };
+            let Some(mut tail) = session.feed(&pending, kernels, 1, &|| false)? else { break };
             let logits = tail.logits(0)?;
             let Some(token) = sampler.choose(&logits) else { break };
             out.push(token);
@@ -171,37 +165,9 @@ impl CandleModel {
     fn job(&self, request: &Request) -> Result<Job> {
         let inner = &self.inner;
         let prompt = inner.encode(&request.messages, true)?;
-        let context = inner.weights.config.context;
-        if prompt.is_empty() || prompt.len() >= context {
-            return Err(Error::Input(format!(
-                "the prompt has {} tokens; model `{}` has room for {context}, prompt and answer together",
-                prompt.len(),
-                inner.info.name
-            )));
-        }
-        let constraint = match &request.format {
-            OutputFormat::Text => None,
-            OutputFormat::JsonSchema(schema) => Some(inner.grammars()?.json(schema)?),
-            other => return Err(Error::Input(format!("output format {other:?} is not supported here"))),
-        };
-        let sampler = Sampler::new(request.temperature, request.seed);
-        Ok(Job {
-            prompt,
-            fresh: 0,
-            max_tokens: request.max_tokens,
-            context,
-            top_logprobs: request.top_logprobs,
-            // In free text guesses are seldom right.
-            draft: (self.speculates && constraint.is_some() && sampler.is_greedy())
-                .then(|| Ok::<_, Error>(Draft::new(self.predicted(request)?)))
-                .transpose()?,
-            constraint,
-            sampler,
-        })
-    }
-
-    fn predicted(&self, request: &Request) -> Result<Vec<u32>> {
-        request.prediction.as_deref().map_or(Ok(Vec::new()), |text| self.inner.vocabulary.encode_plain(text))
+        let (name, context) = (&inner.info.name, inner.weights.config.context);
+        let job = Job::new(request, prompt, name, context, || inner.grammars(), inner.vocabulary.as_ref())?;
+        Ok(if self.speculates { job } else { job.without_guesses() })
     }
 
     /// How many tokens of `prompt` the recurring messages of a request make.
@@ -211,7 +177,7 @@ impl CandleModel {
         };
         let inner = &self.inner;
         let prefix = inner.encode(messages, false)?;
-        Ok(prefix.iter().zip(prompt).take_while(|(a, b)| a == b).count())
+        Ok(qsef_decode::common(&prefix, prompt))
     }
 
     /// Begins an answer in the session that has most of its prompt, or in a copy of the state of one that is `in_use`; None where
@@ -221,25 +187,25 @@ impl CandleModel {
         request: &Request,
         sink: Sink,
         in_use: impl Iterator<Item = &'a Session>,
-    ) -> Result<Option<Answer>> {
+    ) -> Result<Option<Making>> {
         let mut job = self.job(request)?;
-        let mut session = self.inner.session(&job.prompt);
-        let best = in_use.max_by_key(|other| other.common(&job.prompt));
-        if let Some((other, common)) = best.map(|other| (other, other.common(&job.prompt)))
-            && common > session.common(&job.prompt) + COPIED
+        let mut session = self.inner.session(job.prompt());
+        let best = in_use.max_by_key(|other| other.common(job.prompt()));
+        if let Some((other, common)) = best.map(|other| (other, other.common(job.prompt())))
+            && common > session.common(job.prompt()) + COPIED
         {
             session.copy(other, common)?;
         }
         let stop = || sink.is_closed();
         if let Some(store) = &self.prefixes {
-            let prefix = self.prefix_tokens(request, &job.prompt)?;
-            job.fresh = store.prepare(&mut session, job.prompt.get(..prefix).unwrap_or_default(), &stop)?;
+            let prefix = self.prefix_tokens(request, job.prompt())?;
+            job.fresh = store.prepare(&mut session, job.prompt().get(..prefix).unwrap_or_default(), &stop)?;
         }
         if stop() {
             self.keep(session);
             return Ok(None);
         }
-        Ok(Some(Answer::new(job, session, self.inner.vocabulary.clone(), sink)))
+        Making::new(self.clone(), job, session, self.inner.vocabulary.clone(), sink).map(Some)
     }
 
     /// Keeps a session for reuse; the oldest goes where there are enough.
@@ -285,9 +251,11 @@ impl Inner {
         *engine = Some(sender);
         Ok(())
     }
+
     /// The tokens of a conversation. What messages contain is text, whatever it looks like.
     fn encode(&self, messages: &[Message], answer: bool) -> Result<Vec<u32>> {
-        let prompt = self.template.render(messages, answer, |text| self.vocabulary.seam(text))?;
+        let prompt =
+            self.template.render(messages, answer, |part| Ok(self.vocabulary.seam(qsef_decode::text(part)?)))?;
         self.vocabulary.encode(&prompt)
     }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use qsef_core::{Error, Result};
+use qsef_decode::{Kernels, Sequence};
 use sha2::{Digest, Sha256};
 
 use super::session::Session;
@@ -48,8 +49,8 @@ impl PrefixStore {
         let common = session.common(prefix);
         let missing = prefix.get(common..).unwrap_or_default();
         if !missing.is_empty() {
-            session.truncate(common);
-            if !session.read(missing, stop)? {
+            session.truncate(common)?;
+            if session.feed(missing, Kernels::Several, 1, stop)?.is_none() {
                 return Ok(session.tokens().len().saturating_sub(common));
             }
         }

@@ -2,11 +2,9 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 use qsef_core::{Error, Result};
+use qsef_decode::{Kernels, Sequence};
 
-use super::{forward::Part, gguf::first_line, kv::KvCache, linear::Kernels, weights::Weights};
-
-/// Tokens that go through the layers together. More would only make the score matrix larger.
-pub(super) const CHUNK: usize = 256;
+use super::{forward::Part, gguf::first_line, kv::KvCache, weights::Weights};
 
 /// A sequence of tokens and the attention state that the model computed for them.
 pub(super) struct Session {
@@ -28,9 +26,10 @@ impl Tail {
         let normed = weights.normed(hidden.get(first..).unwrap_or_default(), &weights.norm).map_err(failed)?;
         Ok(Self { weights: weights.clone(), normed })
     }
+}
 
-    /// The logits after one of the tokens, counted from the first of the tail.
-    pub fn logits(&self, row: usize) -> Result<Vec<f32>> {
+impl qsef_decode::Tail for Tail {
+    fn logits(&mut self, row: usize) -> Result<Vec<f32>> {
         self.weights.logits(&self.normed, row).map_err(failed)
     }
 }
@@ -45,33 +44,6 @@ impl Session {
         let config = &weights.config;
         let cache = KvCache::new(config.layers, config.kv_heads, config.head_dim);
         Self { cache, tokens: Vec::new(), weights }
-    }
-
-    /// The tokens whose state is held.
-    pub fn tokens(&self) -> &[u32] {
-        &self.tokens
-    }
-
-    /// How many of `tokens`, from the first on, this session already holds.
-    pub fn common(&self, tokens: &[u32]) -> usize {
-        self.tokens.iter().zip(tokens).take_while(|(a, b)| a == b).count()
-    }
-
-    /// Forgets all but the first `len` tokens.
-    pub fn truncate(&mut self, len: usize) {
-        self.tokens.truncate(len);
-    }
-
-    /// Appends tokens and returns what comes after the last of them, or None when `stop` said so on the way; what was computed
-    /// until then is kept.
-    pub fn feed(&mut self, tokens: &[u32], kernels: Kernels, stop: &dyn Fn() -> bool) -> Result<Option<Tail>> {
-        let Some(hidden) = self.run(tokens, kernels, stop, |_| Ok(()))? else { return Ok(None) };
-        Tail::of(&self.weights, &hidden, 1).map(Some)
-    }
-
-    /// Appends tokens of a prompt; false when `stop` said so on the way.
-    pub fn read(&mut self, tokens: &[u32], stop: &dyn Fn() -> bool) -> Result<bool> {
-        Ok(self.run(tokens, Kernels::Several, stop, |_| Ok(()))?.is_some())
     }
 
     /// Appends tokens and returns the logits after each of them.
@@ -140,7 +112,7 @@ impl Session {
     ) -> Result<Option<Vec<f32>>> {
         self.reserve(tokens)?;
         let mut last = None;
-        for chunk in tokens.chunks(CHUNK) {
+        for chunk in tokens.chunks(Self::CHUNK) {
             let part = Part { tokens: chunk, start: self.tokens.len(), cache: &mut self.cache };
             let hidden = self.weights.hidden(&mut [part], kernels, stop).map_err(failed)?;
             let Some(hidden) = hidden else {
@@ -151,6 +123,27 @@ impl Session {
             last = Some(hidden);
         }
         Ok(last)
+    }
+}
+
+impl Sequence for Session {
+    /// More would only make the score matrix larger.
+    const CHUNK: usize = 256;
+
+    type Tail = Tail;
+
+    fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    fn truncate(&mut self, len: usize) -> Result<()> {
+        self.tokens.truncate(len);
+        Ok(())
+    }
+
+    fn feed(&mut self, tokens: &[u32], kernels: Kernels, rows: usize, stop: &dyn Fn() -> bool) -> Result<Option<Tail>> {
+        let Some(hidden) = self.run(tokens, kernels, stop, |_| Ok(()))? else { return Ok(None) };
+        Tail::of(&self.weights, &hidden, rows).map(Some)
     }
 }
 

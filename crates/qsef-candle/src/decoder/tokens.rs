@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use candle_core::quantized::gguf_file::Value;
 use qsef_core::{Error, Result};
+use qsef_decode::Vocabulary as _;
 use tokenizers::{
     AddedToken, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer,
     decoders::byte_level::ByteLevel,
@@ -19,9 +20,6 @@ use super::gguf::Gguf;
 const QWEN2: &str =
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-
-/// Where a text is split before it becomes tokens: a character that no text has (a Unicode noncharacter).
-const SEAM: char = '\u{FDD0}';
 
 /// Tokens to text and back, as the GGUF file describes them.
 pub(super) struct Vocabulary {
@@ -112,37 +110,22 @@ impl Vocabulary {
         })
     }
 
-    /// Splits a part of a text.
-    pub fn encode_plain(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding =
-            self.tokenizer.encode_fast(text, false).map_err(|e| Error::Internal(format!("tokenizer: {e}")))?;
-        Ok(encoding.get_ids().to_vec())
-    }
-
-    /// Puts a seam into every name of a special token in a text, so that [`Vocabulary::encode`] takes the name for what
-    /// it is, letters: a message cannot end itself and begin another.
+    /// A text in which names of special tokens are letters to [`Vocabulary::encode`].
     pub fn seam(&self, text: &str) -> String {
-        let mut text = text.replace(SEAM, "");
-        for name in self.names.iter().filter(|name| name.chars().count() > 1) {
-            if text.contains(name.as_str()) {
-                let mut letters = name.chars();
-                let seamed: String = letters.next().into_iter().chain([SEAM]).chain(letters).collect();
-                text = text.replace(name.as_str(), &seamed);
-            }
-        }
-        text
+        qsef_decode::seam(text, &self.names)
     }
 
     /// Splits a text; names of special tokens in it become those tokens, unless there is a seam in them.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let pieces = text.split(SEAM).map(|piece| self.encode_plain(piece)).collect::<Result<Vec<_>>>()?;
+        let pieces = qsef_decode::pieces(text).map(|piece| self.encode_plain(piece)).collect::<Result<Vec<_>>>()?;
         let ids = pieces.concat();
         let bos = self.add_bos.filter(|bos| ids.first() != Some(bos));
         Ok(bos.into_iter().chain(ids.iter().copied()).collect())
     }
+}
 
-    /// The bytes that a token stands for; none for special tokens.
-    pub fn bytes(&self, token: u32) -> Vec<u8> {
+impl qsef_decode::Vocabulary for Vocabulary {
+    fn bytes(&self, token: u32) -> Vec<u8> {
         match self.added.get(&token) {
             Some(text) => text.clone().into_bytes(),
             None => {
@@ -150,6 +133,16 @@ impl Vocabulary {
                 name.chars().filter_map(|c| self.bytes.get(&c).copied()).collect()
             }
         }
+    }
+
+    fn stops(&self) -> &[u32] {
+        &self.stops
+    }
+
+    fn encode_plain(&self, text: &str) -> Result<Vec<u32>> {
+        let encoding =
+            self.tokenizer.encode_fast(text, false).map_err(|e| Error::Internal(format!("tokenizer: {e}")))?;
+        Ok(encoding.get_ids().to_vec())
     }
 }
 

@@ -1,21 +1,26 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use minijinja::{Environment, ErrorKind, context};
-use qsef_core::{Error, Message, Result};
+use minijinja::{Environment, ErrorKind, Value, context};
+use qsef_core::{Error, Message, Part, Result};
 
 /// What is used where a file brings no template of its own.
 const CHATML: &str = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}\
 {% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
 /// A model's chat template: messages to the prompt text it was trained on.
-pub(super) struct Template {
+pub struct Template {
     environment: Environment<'static>,
     bos: String,
     eos: String,
+    /// Whether it takes contents as lists of parts only, as some models for images have it.
+    typed: bool,
 }
 
 impl Template {
-    /// Compiles a template in Jinja, with what `transformers` gives templates.
+    /// Compiles a template in Jinja, with what `transformers` gives templates. `bos` and `eos` are the texts of these tokens.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] for one that is no Jinja.
     pub fn new(source: Option<&str>, bos: Option<String>, eos: Option<String>) -> Result<Self> {
         let mut environment = Environment::new();
         environment.set_trim_blocks(true);
@@ -28,21 +33,34 @@ impl Template {
         environment
             .add_template_owned("chat", source.unwrap_or(CHATML).to_owned())
             .map_err(|e| Error::ModelFile(format!("the model's chat template is damaged: {e}")))?;
-        Ok(Self { environment, bos: bos.unwrap_or_default(), eos: eos.unwrap_or_default() })
+        let mut template =
+            Self { environment, bos: bos.unwrap_or_default(), eos: eos.unwrap_or_default(), typed: false };
+        let shows = |template: &Self| {
+            let made = template.render(&[Message::user("probe")], true, |_| Ok("probe".into()));
+            made.is_ok_and(|text| text.contains("probe"))
+        };
+        if !shows(&template) {
+            template.typed = true;
+            template.typed = shows(&template);
+        }
+        Ok(template)
     }
 
-    /// Renders messages, each text as `text` makes it; `answer` adds the beginning of the model's own next message.
+    /// Renders messages, each part as `part` makes it; `answer` adds the beginning of the model's own next message.
     ///
     /// # Errors
-    /// [`Error::Input`] for a part that is not text or a conversation that the template refuses.
-    pub fn render(&self, messages: &[Message], answer: bool, text: impl Fn(&str) -> String) -> Result<String> {
+    /// [`Error::Input`] for a conversation that the template refuses, and those of `part`.
+    pub fn render(&self, messages: &[Message], answer: bool, part: impl Fn(&Part) -> Result<String>) -> Result<String> {
         let messages = messages
             .iter()
             .map(|message| {
-                let content = message.as_text().map_err(|kind| {
-                    Error::Input(format!("this model reads text only; a message has a part of kind {kind}"))
-                })?;
-                Ok(context! { role => message.role.as_str(), content => text(&content) })
+                let parts = message.parts.iter().map(&part).collect::<Result<Vec<String>>>()?;
+                let content = if self.typed {
+                    parts.into_iter().map(|text| context! { type => "text", text }).collect()
+                } else {
+                    Value::from(parts.concat())
+                };
+                Ok(context! { role => message.role.as_str(), content })
             })
             .collect::<Result<Vec<_>>>()?;
         self.environment
@@ -54,6 +72,20 @@ impl Template {
             })
             .map_err(|e| Error::Input(format!("the model's chat template refuses this conversation: {e}")))
     }
+}
+
+/// The text of a part, for models that read nothing else.
+///
+/// # Errors
+/// [`Error::Input`] for a part that is not text.
+pub fn text(part: &Part) -> Result<&str> {
+    let kind = match part {
+        Part::Text(text) => return Ok(text),
+        Part::Image(_) => "an image",
+        Part::Audio(_) => "sound",
+        _ => "something else",
+    };
+    Err(Error::Input(format!("this model reads text only; a message has {kind} in it")))
 }
 
 fn now() -> u64 {
@@ -113,7 +145,7 @@ mod tests {
             Template::new(Some(source), Some("<s>".into()), None).unwrap().render(
                 &[Message::user(" hi ")],
                 true,
-                str::to_owned,
+                |part| text(part).map(str::to_owned),
             )
         };
         assert_eq!(
@@ -122,5 +154,7 @@ mod tests {
         );
         let error = render("{{ raise_exception('roles must alternate') }}").unwrap_err();
         assert!(error.to_string().contains("roles must alternate"), "{error}");
+        let typed = "{% for m in messages %}{% for p in m.content %}{% if p.type == 'text' %}{{ p.text }}{% endif %}{% endfor %}{% endfor %}";
+        assert_eq!(render(typed).unwrap(), " hi ");
     }
 }

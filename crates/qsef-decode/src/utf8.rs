@@ -1,6 +1,6 @@
 /// Joins the bytes of tokens to whole characters: a character may be spread over several tokens.
 #[derive(Default)]
-pub(super) struct Utf8Joiner(Vec<u8>);
+pub(crate) struct Utf8Joiner(Vec<u8>);
 
 impl Utf8Joiner {
     /// Adds bytes and returns the characters that are complete now; bytes that can begin no character become `U+FFFD`.

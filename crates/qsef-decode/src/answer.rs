@@ -1,46 +1,22 @@
 use std::sync::Arc;
 
-use futures::channel::mpsc;
 use qsef_core::{Delta, Error, FinishReason, Result, TokenLogprob, Usage};
 
-use super::{
-    draft::Draft,
-    grammar::Constraint,
-    linear::Kernels,
-    sampler::{Sampler, logprobs},
-    session::{CHUNK, Session, Tail},
-    text::Utf8Joiner,
-    tokens::Vocabulary,
-};
-
-/// What one answer needs besides the model's state.
-pub(super) struct Job {
-    pub prompt: Vec<u32>,
-    /// Of the prompt's state in the session, how many tokens were computed for this call.
-    pub fresh: usize,
-    pub constraint: Option<Constraint>,
-    pub max_tokens: usize,
-    pub context: usize,
-    pub sampler: Sampler,
-    pub top_logprobs: usize,
-    /// Guesses what comes next.
-    pub draft: Option<Draft>,
-}
-
-/// Where pieces go.
-pub(super) type Sink = mpsc::UnboundedSender<Result<Delta>>;
+use crate::{Constraint, Kernels, Sequence, Tail, Vocabulary, job::Job, sampler::logprobs, utf8::Utf8Joiner};
 
 /// Text and log-probabilities that wait for a whole character.
-struct Writer {
-    vocabulary: Arc<Vocabulary>,
-    sink: Sink,
+struct Writer<V, F> {
+    vocabulary: Arc<V>,
+    /// Where pieces go; false says that nobody listens any more.
+    sink: F,
+    is_heard: bool,
     joiner: Utf8Joiner,
     waiting: Vec<TokenLogprob>,
     text: String,
     tokens: usize,
 }
 
-impl Writer {
+impl<V: Vocabulary, F: FnMut(Delta) -> bool> Writer<V, F> {
     /// Adds a token; log-probabilities are those of the distribution it was drawn from, if they are wanted.
     fn add(&mut self, token: u32, ranks: Option<(f32, Vec<(u32, f32)>)>) {
         let bytes = self.vocabulary.bytes(token);
@@ -61,9 +37,8 @@ impl Writer {
         }
     }
 
-    /// Where nobody listens, the answer is left at the next step.
-    fn send(&self, delta: Delta) {
-        let _ = self.sink.unbounded_send(Ok(delta));
+    fn send(&mut self, delta: Delta) {
+        self.is_heard = self.is_heard && (self.sink)(delta);
     }
 }
 
@@ -80,22 +55,23 @@ fn repeats(tokens: &[u32]) -> bool {
 }
 
 /// What an answer needs next.
-pub(super) enum Step {
+pub enum Step {
     /// Its [`Answer::fed`] tokens have to go through the layers.
     Feed,
     /// Nothing: it is at its end, or nobody listens any more.
     Done,
 }
 
-/// An answer in the making. Its session keeps what it computed, so that a later call can reuse a common prefix.
+/// An answer in the making, in a sequence that keeps what it computed, so that a later call can reuse a common prefix.
 ///
 /// Tokens that the grammar forces are not chosen, so no logits are computed for them: they go through the layers in one
 /// pass with the token before them. So do tokens that are guessed ([`Draft`]); those that turn out wrong are forgotten, so that the
 /// answer is the same as without guesses.
-pub(super) struct Answer {
+pub struct Answer<V, F> {
     job: Job,
-    pub session: Session,
-    out: Writer,
+    /// How many tokens go through the layers together at most.
+    chunk: usize,
+    out: Writer<V, F>,
     /// Tokens of the prompt whose state was there.
     cached: usize,
     /// The most tokens that it may have.
@@ -111,14 +87,27 @@ pub(super) struct Answer {
     finish: Option<FinishReason>,
 }
 
-impl Answer {
-    pub fn new(job: Job, mut session: Session, vocabulary: Arc<Vocabulary>, sink: Sink) -> Self {
+impl<V: Vocabulary, F: FnMut(Delta) -> bool> Answer<V, F> {
+    /// Begins an answer; `sequence` forgets what is not of the prompt. Pieces go to `sink`, until it says that nobody listens.
+    ///
+    /// # Errors
+    /// As [`Sequence::truncate`].
+    pub fn new<S: Sequence>(job: Job, sequence: &mut S, vocabulary: Arc<V>, sink: F) -> Result<Self> {
         // The logits after the last token are needed, so that one is computed again if need be.
-        let cached = session.common(&job.prompt).min(job.prompt.len().saturating_sub(1));
-        session.truncate(cached);
+        sequence.truncate(sequence.common(&job.prompt).min(job.prompt.len().saturating_sub(1)))?;
+        let cached = sequence.tokens().len();
         let joiner = Utf8Joiner::default();
-        Self {
-            out: Writer { vocabulary, sink, joiner, waiting: Vec::new(), text: String::new(), tokens: 0 },
+        Ok(Self {
+            chunk: S::CHUNK,
+            out: Writer {
+                vocabulary,
+                sink,
+                is_heard: true,
+                joiner,
+                waiting: Vec::new(),
+                text: String::new(),
+                tokens: 0,
+            },
             cached,
             limit: job.max_tokens.min(job.context.saturating_sub(job.prompt.len())),
             all: job.prompt.clone(),
@@ -128,8 +117,7 @@ impl Answer {
             passes: 0,
             finish: None,
             job,
-            session,
-        }
+        })
     }
 
     /// By what kernels the answer's next tokens are multiplied.
@@ -139,30 +127,22 @@ impl Answer {
 
     /// How many tokens, guesses aside, go through the layers next.
     pub fn waiting(&self) -> usize {
-        self.pending.len().min(CHUNK)
+        self.pending.len().min(self.chunk)
     }
 
-    /// Where the answer goes; closed when nobody listens any more.
-    pub fn listener(&self) -> Sink {
-        self.out.sink.clone()
+    /// The tokens that go through the layers in this step, and of how many, the last ones, it has to be known what comes after.
+    pub fn fed(&self) -> (&[u32], usize) {
+        (&self.fed, self.guess.len() + 1)
     }
 
-    /// The session, the tokens that go through the layers in this step, and of how many it has to be known what comes after.
-    pub fn fed(&mut self) -> (&mut Session, &[u32], usize) {
-        (&mut self.session, &self.fed, self.guess.len() + 1)
-    }
-
-    /// Sends what there is to send and says what is next.
-    pub fn step(&mut self) -> Step {
-        if self.out.sink.is_closed() {
-            return Step::Done;
-        }
+    /// Sends what there is to send and says what is next; the sequence holds `held` tokens.
+    pub fn step(&mut self, held: usize) -> Step {
         // A prompt that takes more than a moment is read with a word on how far it is.
-        if self.pending.len() > CHUNK {
-            let (done, total) = (self.session.tokens().len() as u64, self.job.prompt.len() as u64);
+        if self.pending.len() > self.chunk {
+            let (done, total) = (held as u64, self.job.prompt.len() as u64);
             self.out.send(Delta::Reading { done, total });
-            self.fed = self.pending.drain(..CHUNK).collect();
-            return Step::Feed;
+            self.fed = self.pending.drain(..self.chunk).collect();
+            return self.if_heard();
         }
         if self.passes == 0 {
             let forced = self.forced();
@@ -182,22 +162,29 @@ impl Answer {
             self.end(finish);
             return Step::Done;
         }
-        let room = (self.limit - self.out.tokens - 1).min(CHUNK.saturating_sub(self.pending.len()));
+        let room = (self.limit - self.out.tokens - 1).min(self.chunk.saturating_sub(self.pending.len()));
         let draft = self.job.draft.as_ref();
         self.guess = draft.map(|d| d.guess(&self.all, self.pending.len(), room).to_vec()).unwrap_or_default();
         self.fed = std::mem::take(&mut self.pending);
         self.fed.extend(&self.guess);
-        Step::Feed
+        self.if_heard()
     }
 
-    /// Takes in what comes after the tokens that were fed.
-    pub fn take(&mut self, tail: &Tail) -> Result<()> {
+    fn if_heard(&self) -> Step {
+        if self.out.is_heard { Step::Feed } else { Step::Done }
+    }
+
+    /// Takes in what comes after the tokens that were fed; the sequence forgets those that were guessed wrong.
+    ///
+    /// # Errors
+    /// As [`Sequence::truncate`] and [`Tail::logits`], and [`Error::Internal`] where no token can follow.
+    pub fn take<S: Sequence>(&mut self, sequence: &mut S, tail: &mut S::Tail) -> Result<()> {
         // Part of a long prompt: more of it follows.
         if !self.pending.is_empty() {
             return Ok(());
         }
         self.passes += 1;
-        let known = self.session.tokens().len() - self.guess.len();
+        let known = sequence.tokens().len().saturating_sub(self.guess.len());
         let guess = std::mem::take(&mut self.guess);
         let mut right = 0;
         // The token after those that were guessed right is chosen as if they had been fed one by one.
@@ -212,7 +199,7 @@ impl Answer {
             }
         }
         tracing::trace!(rows = self.fed.len(), guessed = guess.len(), right, "pass");
-        self.session.truncate(known + right);
+        sequence.truncate(known + right)?;
         if let Some(draft) = &mut self.job.draft {
             draft.learn(guess.len(), right);
         }
@@ -227,7 +214,7 @@ impl Answer {
         let token = self.job.sampler.choose(&logits).ok_or_else(|| {
             Error::Internal("the model's output is not a number, or the grammar allows nothing".into())
         })?;
-        if self.out.vocabulary.stops.contains(&token) {
+        if self.out.vocabulary.stops().contains(&token) {
             self.finish = Some(FinishReason::Stop);
             return Ok(Vec::new());
         }
@@ -250,7 +237,7 @@ impl Answer {
     /// The tokens that the grammar forces next, put out; no more than the limit allows.
     fn forced(&mut self) -> Vec<u32> {
         let mut forced = self.job.constraint.as_mut().map(Constraint::forced).unwrap_or_default();
-        forced.retain(|token| !self.out.vocabulary.stops.contains(token));
+        forced.retain(|token| !self.out.vocabulary.stops().contains(token));
         forced.truncate(self.limit.saturating_sub(self.out.tokens));
         for token in &forced {
             self.out.add(*token, (self.job.top_logprobs > 0).then(|| (0.0, vec![(*token, 0.0)])));
@@ -277,11 +264,26 @@ impl Answer {
             finish,
         });
     }
+}
 
-    /// Ends with an error instead.
-    pub fn fail(&self, error: Error) {
-        let _ = self.out.sink.unbounded_send(Err(error));
+/// Makes an answer by itself, into `sink`, until `stop` says so.
+///
+/// # Errors
+/// As [`Sequence::feed`] and [`Answer::take`].
+pub fn generate<S: Sequence>(
+    job: Job,
+    sequence: &mut S,
+    vocabulary: Arc<impl Vocabulary>,
+    stop: &dyn Fn() -> bool,
+    sink: impl FnMut(Delta) -> bool,
+) -> Result<()> {
+    let mut answer = Answer::new(job, sequence, vocabulary, sink)?;
+    while let Step::Feed = answer.step(sequence.tokens().len()) {
+        let (tokens, rows) = answer.fed();
+        let Some(mut tail) = sequence.feed(tokens, answer.kernels(), rows, stop)? else { break };
+        answer.take(sequence, &mut tail)?;
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -9,14 +9,17 @@ use llguidance::{
 use qsef_core::{Error, Result};
 use serde_json::{Map, Value};
 
-use super::tokens::Vocabulary;
+use crate::Vocabulary;
 
 /// Compiles JSON Schemas to token masks for one vocabulary.
-pub(super) struct Grammars(ParserFactory);
+pub struct Grammars(ParserFactory);
 
 impl Grammars {
     /// Builds the index of the vocabulary; `size` is the number of logits.
-    pub fn new(vocabulary: &Arc<Vocabulary>, size: usize) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where llguidance cannot take it.
+    pub fn new<V: Vocabulary>(vocabulary: &Arc<V>, size: usize) -> Result<Self> {
         let failed = |e: &dyn std::fmt::Display| Error::Internal(format!("grammar: {e}"));
         let words: Vec<Vec<u8>> = (0..size as u32)
             .map(|token| {
@@ -26,10 +29,10 @@ impl Grammars {
                 if bytes.is_empty() { special() } else { bytes }
             })
             .collect();
-        let first = vocabulary.stops.first().copied().unwrap_or_default();
+        let first = vocabulary.stops().first().copied().unwrap_or_default();
         let mut trie = TokTrie::from(&TokRxInfo::new(size as u32, first), &words);
-        if vocabulary.stops.len() > 1 {
-            trie = trie.with_eos_tokens(&vocabulary.stops);
+        if vocabulary.stops().len() > 1 {
+            trie = trie.with_eos_tokens(vocabulary.stops());
         }
         let environment: TokEnv = Arc::new(Environment { vocabulary: vocabulary.clone(), trie });
         let capabilities = InferenceCapabilities { ff_tokens: true, ..Default::default() };
@@ -62,7 +65,7 @@ impl Grammars {
 }
 
 /// Follows an answer and says what may come next.
-pub(super) struct Constraint(Matcher);
+pub struct Constraint(Matcher);
 
 impl Constraint {
     /// The tokens that must come next, if the grammar leaves no choice; they are taken as written.
@@ -71,6 +74,9 @@ impl Constraint {
     }
 
     /// Puts the logits of impossible tokens to −∞.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where llguidance fails, as on a grammar that takes too long.
     pub fn mask(&mut self, logits: &mut [f32]) -> Result<()> {
         let mask = self.0.compute_mask().map_err(|e| Error::Internal(format!("grammar: {e}")))?;
         for (token, logit) in logits.iter_mut().enumerate() {
@@ -82,6 +88,9 @@ impl Constraint {
     }
 
     /// Takes a token as written.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] for a token that the grammar does not allow.
     pub fn consume(&mut self, token: u32) -> Result<()> {
         self.0.consume_token(token).map_err(|e| Error::Internal(format!("grammar: {e}")))
     }
@@ -93,12 +102,12 @@ impl Constraint {
 }
 
 /// The vocabulary as llguidance wants it. (`toktrie_hf_tokenizers` would bring a second, older `tokenizers`.)
-struct Environment {
-    vocabulary: Arc<Vocabulary>,
+struct Environment<V> {
+    vocabulary: Arc<V>,
     trie: TokTrie,
 }
 
-impl TokenizerEnv for Environment {
+impl<V: Vocabulary> TokenizerEnv for Environment<V> {
     fn tok_trie(&self) -> &TokTrie {
         &self.trie
     }

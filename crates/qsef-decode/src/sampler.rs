@@ -1,10 +1,12 @@
 /// Chooses tokens from logits: the likeliest at temperature 0, else drawn with a seeded generator.
-pub(super) struct Sampler {
+#[derive(Debug)]
+pub struct Sampler {
     temperature: f32,
     state: u64,
 }
 
 impl Sampler {
+    /// A sampler of this temperature; at 0, negative or infinite ones it is greedy.
     pub fn new(temperature: f32, seed: u64) -> Self {
         Self { temperature, state: seed }
     }
@@ -55,7 +57,7 @@ fn likeliest(logits: &[f32]) -> Option<(u32, f32)> {
 }
 
 /// Natural-log probabilities of `token` and of the `count` likeliest tokens, best first.
-pub(super) fn logprobs(logits: &[f32], token: u32, count: usize) -> (f32, Vec<(u32, f32)>) {
+pub(crate) fn logprobs(logits: &[f32], token: u32, count: usize) -> (f32, Vec<(u32, f32)>) {
     let top = likeliest(logits).map_or(0.0, |(_, top)| top);
     let total: f64 = logits.iter().filter(|l| l.is_finite()).map(|l| f64::from(l - top).exp()).sum();
     let norm = f64::from(top) + total.ln();
