@@ -17,7 +17,7 @@ text = pathlib.Path(sys.argv[2]).read_text()
 tokens = server.post("/tokenize", {"content": text})["tokens"]
 logprobs = []
 for place in range(1, len(tokens)):
-    body = {"prompt": tokens[:place], "n_predict": 1, "temperature": 0, "n_probs": 20000, "cache_prompt": True, "post_sampling_probs": False}
+    body = {"prompt": tokens[:place], "n_predict": 1, "temperature": 0, "n_probs": 150000, "cache_prompt": True, "post_sampling_probs": False}
     top = server.post("/completion", body)["completion_probabilities"][0]["top_logprobs"]
     logprobs.append(next(t["logprob"] for t in top if t["id"] == tokens[place]))
 print(json.dumps({"tokens": tokens, "logprobs": [round(p, 5) for p in logprobs]}), flush=True)

@@ -282,3 +282,58 @@ async fn guesses_change_how_long_an_answer_takes_and_not_what_it_is() {
         }
     }
 }
+
+#[tokio::test]
+async fn answers_made_together_are_those_made_alone() {
+    let model = AnyModel::new(model(SMALL));
+    let long = "Which of these words is a colour: chair, blue, run? ".repeat(30);
+    let texts =
+        ["Name three fruits.", "Write a haiku about rain.", "What is 2 + 2?", long.as_str(), "Say hello in French."];
+    let ask = |text: &str| {
+        let request = Request::new(vec![Message::user(text)]).max_tokens(24);
+        if text.starts_with("Name") {
+            request.json_schema(serde_json::json!({"type": "array", "items": {"type": "string"}}))
+        } else {
+            request
+        }
+    };
+    let mut alone = Vec::new();
+    for text in texts {
+        alone.push(model.generate(ask(text)).await.unwrap().text);
+    }
+    let together = futures::future::join_all(texts.map(|text| model.generate(ask(text)))).await;
+    let together: Vec<String> = together.into_iter().map(|made| made.unwrap().text).collect();
+    assert_eq!(together, alone);
+}
+
+/// What llama.cpp thought of a text, token by token (`benches/perplexity.py`).
+#[derive(Deserialize)]
+struct Judged {
+    tokens: Vec<u32>,
+    logprobs: Vec<f64>,
+}
+
+#[test]
+fn perplexity_is_that_of_llama_cpp() {
+    for (name, file) in [
+        (SMALL, include_str!("data/perplexity-q05.json")),
+        ("qwen2.5-coder-1.5b", include_str!("data/perplexity-q15.json")),
+    ] {
+        let judged: Judged = serde_json::from_str(file).unwrap();
+        let model = if name == SMALL { model(SMALL) } else { CandleModel::load(name, &path(name)).unwrap() };
+        let logits = model.logits(&judged.tokens).unwrap();
+        let own: f64 = logits
+            .iter()
+            .zip(&judged.tokens[1..])
+            .map(|(logits, token)| {
+                let top = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+                let total: f64 = logits.iter().map(|l| (f64::from(*l) - top).exp()).sum();
+                f64::from(logits[*token as usize]) - top - total.ln()
+            })
+            .sum();
+        let count = judged.logprobs.len() as f64;
+        let [own, theirs] = [own, judged.logprobs.iter().sum()].map(|sum: f64| (-sum / count).exp());
+        println!("{name}: perplexity {own:.4}, llama.cpp {theirs:.4}, ratio {:.4}", own / theirs);
+        assert!((own / theirs - 1.0).abs() < 0.01, "{name}: {own}, {theirs}");
+    }
+}

@@ -444,6 +444,9 @@ pub struct BenchGenerate {
     /// Tokens to generate
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub new_tokens: usize,
+    /// Answers asked for at the same time
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub at_once: usize,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

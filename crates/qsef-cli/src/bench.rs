@@ -22,7 +22,8 @@ pub async fn generate(args: BenchGenerate) -> Result<End> {
     let model = measured(args.model.as_deref(), true).await?;
     let loading = start.elapsed().as_secs_f64();
     let measuring = screen::spinner("measuring");
-    let mut speed = models::or_cancelled(speed::generate(&model, args.prompt_tokens, args.new_tokens)).await?;
+    let mut speed =
+        models::or_cancelled(speed::generate(&model, args.prompt_tokens, args.new_tokens, args.at_once)).await?;
     speed.load_s += loading;
     screen::remove(&measuring);
     let report = Generated { speed, peak_rss_mb: peak_rss_mb() };

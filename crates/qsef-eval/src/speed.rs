@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
+use futures::{StreamExt, future::try_join_all};
 use qsef_agent::{Planner, analyse};
 use qsef_core::{AnyEmbedder, AnyModel, Delta, Error, Message, OutputFormat, Request, Result, Role, Usage};
 use serde::Serialize;
@@ -23,16 +23,24 @@ pub struct GenerateReport {
     pub prompt_tokens: u64,
     /// Tokens that were written.
     pub new_tokens: u64,
+    /// Answers that were asked for at the same time.
+    pub at_once: usize,
 }
 
-/// Measures a prompt of about `prompt_tokens` tokens and an answer of at most `new_tokens`.
+/// Measures a prompt of about `prompt_tokens` tokens and an answer of at most `new_tokens`; with `at_once`, so many of them at
+/// the same time: tokens are then those of all, and so are their rates.
 ///
 /// # Errors
 /// [`Error::Input`] where there is nothing to measure; the model's own.
-pub async fn generate(model: &AnyModel, prompt_tokens: usize, new_tokens: usize) -> Result<GenerateReport> {
+pub async fn generate(
+    model: &AnyModel,
+    prompt_tokens: usize,
+    new_tokens: usize,
+    at_once: usize,
+) -> Result<GenerateReport> {
     const SENTENCE: &str = "The quick brown fox jumps over the lazy dog. ";
     const SENTENCE_TOKENS: usize = 10;
-    if prompt_tokens == 0 || new_tokens < 2 {
+    if prompt_tokens == 0 || new_tokens < 2 || at_once == 0 {
         return Err(Error::Input("a measurement needs at least one prompt token and two new tokens".into()));
     }
     // Each begins differently, so that none reuses what another computed.
@@ -43,19 +51,24 @@ pub async fn generate(model: &AnyModel, prompt_tokens: usize, new_tokens: usize)
         );
         Request::new(vec![Message::user(text)]).max_tokens(tokens)
     };
-    let first = timed(model, ask("Wait", 0, 1)).await?;
+    let loading = timed(model, ask("Wait", 0, 1)).await?;
     let again = timed(model, ask("Then", 0, 1)).await?;
     let room = prompt_tokens.saturating_sub(again.usage.prompt_tokens as usize);
-    let made = timed(model, ask("Now", room / SENTENCE_TOKENS, new_tokens)).await?;
-    let read = made.usage.prompt_tokens.saturating_sub(made.usage.cached_tokens);
+    let request = |index| ask(&format!("Now {index}"), room / SENTENCE_TOKENS, new_tokens);
+    let made = try_join_all((0..at_once).map(|index| timed(model, request(index)))).await?;
+    let first = made.iter().map(|m| m.first).max().unwrap_or_default();
+    let all = made.iter().map(|m| m.all).max().unwrap_or_default();
+    let read = made.iter().map(|m| m.usage.prompt_tokens.saturating_sub(m.usage.cached_tokens)).sum();
+    let new_tokens = made.iter().map(|m| m.usage.completion_tokens).sum::<u64>();
     let rate = |tokens: u64, time: Duration| tokens as f64 / time.as_secs_f64().max(1e-9);
     Ok(GenerateReport {
-        load_s: first.all.saturating_sub(again.all).as_secs_f64(),
-        first_token_s: made.first.as_secs_f64(),
-        prefill_tok_s: rate(read, made.first),
-        decode_tok_s: rate(made.usage.completion_tokens.saturating_sub(1), made.all - made.first),
+        load_s: loading.all.saturating_sub(again.all).as_secs_f64(),
+        first_token_s: first.as_secs_f64(),
+        prefill_tok_s: rate(read, first),
+        decode_tok_s: rate(new_tokens.saturating_sub(at_once as u64), all - first),
         prompt_tokens: read,
-        new_tokens: made.usage.completion_tokens,
+        new_tokens,
+        at_once,
     })
 }
 
@@ -243,8 +256,8 @@ mod tests {
     #[tokio::test]
     async fn nothing_cannot_be_measured() {
         let model = AnyModel::new(ScriptedModel::answers(["1 2 3"; 3]));
-        assert!(matches!(generate(&model, 0, 8).await, Err(Error::Input(_))));
-        let report = generate(&model, 64, 8).await.unwrap();
+        assert!(matches!(generate(&model, 0, 8, 1).await, Err(Error::Input(_))));
+        let report = generate(&model, 64, 8, 1).await.unwrap();
         assert!(report.first_token_s >= 0.0 && report.new_tokens > 0, "{report:?}");
     }
 }

@@ -18,7 +18,7 @@ pub fn erf(x: f32) -> f32 {
     x * polynomial(&ABOVE) / polynomial(&BELOW)
 }
 
-/// eˣ, within 2e-7 of it in relation; x is taken to lie in −87 to 88.
+/// eˣ, within 3e-7 of it in relation; x is taken to lie in −87 to 88.
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
     /// Adding it rounds a small number to a whole one, which then stands in the lowest bits.
@@ -61,7 +61,7 @@ mod tests {
     fn exp_is_that_of_the_library() {
         for x in (-860_000..=870_000).map(|i| i as f32 / 10_000.0) {
             let exact = f64::from(x).exp();
-            assert!((f64::from(exp(x)) / exact - 1.0).abs() < 2e-7, "{x}");
+            assert!((f64::from(exp(x)) / exact - 1.0).abs() < 3e-7, "{x}");
         }
         assert!(exp(f32::MIN) < 1e-37 && exp(f32::MAX).is_finite());
     }
