@@ -5,10 +5,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc,
-        mpsc::{Receiver, TryRecvError},
-    },
+    sync::{Arc, mpsc::Receiver},
 };
 
 use futures::channel::mpsc::UnboundedSender;
@@ -75,11 +72,8 @@ pub(super) fn serve(orders: &Receiver<Order>) {
                 Err(_) => return,
             }
         }
-        loop {
-            match orders.try_recv() {
-                Ok(order) => waiting.push_back(order),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
+        while let Ok(order) = orders.try_recv() {
+            waiting.push_back(order);
         }
         while making.len() < AT_ONCE
             && let Some(order) = waiting.pop_front()
