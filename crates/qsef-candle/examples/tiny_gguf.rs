@@ -28,7 +28,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn write(path: &Path, arch: &str, dtype: GgmlDType) -> Result<()> {
+/// Writes a model of this architecture with weights of this type.
+pub fn write(path: &Path, arch: &str, dtype: GgmlDType) -> Result<()> {
     // One block wide, which is as small as it goes.
     let hidden = dtype.block_size().max(32);
     let (layers, heads, kv_heads, inner) = (1, 4, 2, hidden);
