@@ -65,7 +65,7 @@ pub enum Step {
 /// An answer in the making, in a sequence that keeps what it computed, so that a later call can reuse a common prefix.
 ///
 /// Tokens that the grammar forces are not chosen, so no logits are computed for them: they go through the layers in one
-/// pass with the token before them. So do tokens that are guessed ([`Draft`]); those that turn out wrong are forgotten, so that the
+/// pass with the token before them. So do tokens that are guessed (`draft.rs`); those that turn out wrong are forgotten, so that the
 /// answer is the same as without guesses.
 pub struct Answer<V, F> {
     job: Job,
