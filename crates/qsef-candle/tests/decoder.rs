@@ -2,33 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::expect_used)] // helpers of tests are test code
 
+mod reference;
+
 use std::{
     collections::HashMap,
-    path::PathBuf,
-    sync::{Mutex, PoisonError, atomic::AtomicBool},
+    sync::{Mutex, PoisonError},
     time::Instant,
 };
 
 use futures::StreamExt;
 use qsef_candle::decoder::CandleModel;
 use qsef_core::{AnyModel, Delta, Error, FinishReason, LanguageModel, Message, Request, test_util::conformance};
+use reference::{SMALL, cases, path, schema};
 use serde::Deserialize;
 
-#[derive(Deserialize)]
-struct Case {
-    message: String,
-    prompt: String,
-    prompt_tokens: Vec<u32>,
-    new_tokens: Vec<u32>,
-}
-
-/// The model's file, fetched where it is not here yet.
-fn path(name: &str) -> PathBuf {
-    let store = qsef_candle::models::Store::open_default().unwrap();
-    store.ensure(name, &|_| {}, &AtomicBool::new(false)).unwrap().main()
-}
-
-const SMALL: &str = "qwen2.5-coder-0.5b";
 const SMALLEST: &str = "smollm2-135m";
 
 /// Loads each model once for all tests.
@@ -41,8 +28,7 @@ fn model(name: &'static str) -> CandleModel {
 
 /// Continues llama.cpp's prompts greedily: template, tokens and continuation are the same, token by token.
 fn agrees(model: &CandleModel, key: &str) {
-    let cases: HashMap<String, Vec<Case>> = serde_json::from_str(include_str!("data/greedy.json")).unwrap();
-    for case in &cases[key] {
+    for case in cases(key) {
         let prompt = model.prompt(&[Message::user(case.message.as_str())]).unwrap();
         assert_eq!(prompt.trim_end(), case.prompt.trim_end(), "template");
         assert_eq!(model.tokenize(&case.prompt).unwrap(), case.prompt_tokens, "tokens of {:?}", case.message);
@@ -75,19 +61,6 @@ async fn the_half_billion_conforms() {
     for (case, outcome) in conformance::model(&AnyModel::new(model(SMALL))).await {
         assert_eq!(outcome, Ok(()), "{case}");
     }
-}
-
-fn schema() -> serde_json::Value {
-    serde_json::json!({
-        "type": "object",
-        "properties": {
-            "city": {"type": "string", "maxLength": 40},
-            "population_millions": {"type": "number"},
-            "tags": {"type": "array", "items": {"enum": ["capital", "coastal", "inland"]}, "maxItems": 3}
-        },
-        "required": ["city", "population_millions", "tags"],
-        "additionalProperties": false
-    })
 }
 
 #[tokio::test]

@@ -53,14 +53,9 @@ impl Embedder for Taped {
         let subject = Subject::Embedder(self.name.clone());
         let told = json!(texts);
         let Some(real) = &self.real else {
-            let answer = self.tape.play(&subject, told)?;
-            return match serde_json::from_value(answer) {
-                Ok(Answer::Vectors(places)) => places.into_iter().map(|place| self.vector(place)).collect(),
-                Ok(Answer::Error(failure)) => Err(failure.into()),
-                Err(e) => {
-                    let path = self.tape.path.display();
-                    Err(Error::Input(format!("{path}: an answer of {subject} cannot be read: {e}")))
-                }
+            return match self.tape.play(&subject, told)? {
+                Answer::Vectors(places) => places.into_iter().map(|place| self.vector(place)).collect(),
+                Answer::Error(failure) => Err(failure.into()),
             };
         };
         let number = self.tape.begin(subject, told);

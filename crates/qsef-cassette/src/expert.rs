@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
-use qsef_core::{AnyExpert, Error, Event, EventSink, Expert, ExpertCall, ExpertProfile, Outcome, Result};
+use qsef_core::{AnyExpert, Event, EventSink, Expert, ExpertCall, ExpertProfile, Outcome, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -50,17 +50,13 @@ impl Expert for Taped {
     async fn run(&self, mut call: ExpertCall) -> Result<Outcome> {
         let subject = Subject::Expert(self.profile().id.clone());
         let told = request::of_expert(&call);
-        let path = self.tape.path.display();
         if !self.tape.records {
-            let answer = self.tape.play(&subject, told)?;
-            let unreadable =
-                |why: String| Error::Input(format!("{path}: an answer of {subject} cannot be read: {why}"));
-            let answer: Answer = serde_json::from_value(answer).map_err(|e| unreadable(e.to_string()))?;
+            let answer: Answer = self.tape.play(&subject, told)?;
             answer.events.into_iter().for_each(|event| call.events.send(event));
             return match (answer.outcome, answer.error) {
                 (Some(outcome), _) => Ok(outcome),
                 (None, Some(failure)) => Err(failure.into()),
-                (None, None) => Err(unreadable("it has neither an outcome nor an error".into())),
+                (None, None) => Err(self.tape.unreadable(&subject, "it has neither an outcome nor an error")),
             };
         }
         let number = self.tape.begin(subject, told);

@@ -139,15 +139,7 @@ impl LanguageModel for Taped {
     async fn stream(&self, request: Request) -> Result<DeltaStream> {
         let told = request::of_model(&request);
         let Some(real) = &self.real else {
-            let answer = self.tape.play(&self.subject(), told)?;
-            let answer: Answer = serde_json::from_value(answer).map_err(|e| {
-                Error::Input(format!(
-                    "{}: an answer of {} cannot be read: {e}",
-                    self.tape.path.display(),
-                    self.subject()
-                ))
-            })?;
-            return answer.deltas(&self.info.name);
+            return self.tape.play::<Answer>(&self.subject(), told)?.deltas(&self.info.name);
         };
         let number = self.tape.begin(self.subject(), told);
         let mut listener = Listener { tape: self.tape.clone(), number, answer: Answer::default() };

@@ -5,6 +5,7 @@ use std::{
 };
 
 use qsef_core::{Error, Result};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
@@ -96,7 +97,16 @@ impl Tape {
     }
 
     /// The recorded answer to a request: that of the first one that says the same and did not come yet.
-    pub fn play(&self, subject: &Subject, request: Value) -> Result<Value> {
+    pub fn play<T: DeserializeOwned>(&self, subject: &Subject, request: Value) -> Result<T> {
+        serde_json::from_value(self.recorded(subject, request)?).map_err(|e| self.unreadable(subject, e))
+    }
+
+    /// An error about a recorded answer.
+    pub fn unreadable(&self, subject: &Subject, why: impl std::fmt::Display) -> Error {
+        Error::Input(format!("{}: an answer of {subject} cannot be read: {why}", self.path.display()))
+    }
+
+    fn recorded(&self, subject: &Subject, request: Value) -> Result<Value> {
         let request = self.told(request);
         let State { file, came, strange, .. } = &mut *self.state();
         let same = |i: &Interaction| i.subject == *subject && i.request == request;

@@ -45,53 +45,21 @@ pub async fn generate(args: BenchGenerate) -> Result<End> {
     Ok(End::Done)
 }
 
-#[derive(Serialize)]
-struct Planned {
-    n: usize,
-    p50_s: f64,
-    p95_s: f64,
-    mean: Parts,
-    plans: Vec<speed::PlanTime>,
-}
-
-#[derive(Serialize)]
-struct Parts {
-    seconds: f64,
-    read_s: f64,
-    write_s: f64,
-    rest_s: f64,
-    read_tokens: f64,
-    new_tokens: f64,
-}
-
 pub async fn plan(args: BenchPlan) -> Result<End> {
     let mut queries = qsef::eval::plan::read_queries(&args.cases)?;
     queries.truncate(args.limit.unwrap_or(usize::MAX));
     let model = measured(args.model.as_deref(), args.plain).await?;
     let bar = screen::add(ProgressBar::new(queries.len() as u64));
-    let plans = models::or_cancelled(speed::plan(&model, &queries, |done| bar.set_position(done as u64))).await?;
+    let report = models::or_cancelled(speed::plan(&model, &queries, |done| bar.set_position(done as u64))).await?;
     screen::remove(&bar);
-    let mean = |of: fn(&speed::PlanTime) -> f64| plans.iter().map(of).sum::<f64>() / plans.len().max(1) as f64;
-    let mean = Parts {
-        seconds: mean(|p| p.seconds),
-        read_s: mean(|p| p.read_s),
-        write_s: mean(|p| p.write_s),
-        rest_s: mean(|p| p.rest_s),
-        read_tokens: mean(|p| p.read_tokens as f64),
-        new_tokens: mean(|p| p.new_tokens as f64),
-    };
-    let mut seconds: Vec<f64> = plans.iter().map(|p| p.seconds).collect();
-    seconds.sort_by(f64::total_cmp);
-    let quantile = |q: f64| seconds.get((seconds.len().saturating_sub(1) as f64 * q).round() as usize);
-    let (p50_s, p95_s) = (quantile(0.5).copied().unwrap_or_default(), quantile(0.95).copied().unwrap_or_default());
     if args.json {
-        screen::json(&Planned { n: plans.len(), p50_s, p95_s, mean, plans })?;
+        screen::json(&report)?;
         return Ok(End::Done);
     }
+    let speed::PlanReport { n, p50_s, p95_s, mean, .. } = report;
     screen::print(&format!(
-        "{} plans: {p50_s:.2} s (median), {p95_s:.2} s (95 %)\n\
+        "{n} plans: {p50_s:.2} s (median), {p95_s:.2} s (95 %)\n\
          mean {:.2} s: reading {:.2} s ({:.0} tokens), writing {:.2} s ({:.0} tokens), the rest {:.1} ms\n",
-        plans.len(),
         mean.seconds,
         mean.read_s,
         mean.read_tokens,

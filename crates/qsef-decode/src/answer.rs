@@ -84,6 +84,7 @@ pub struct Answer<V, F> {
     fed: Vec<u32>,
     guess: Vec<u32>,
     passes: usize,
+    /// That the model ended the answer, or goes round in circles.
     finish: Option<FinishReason>,
 }
 
@@ -152,13 +153,7 @@ impl<V: Vocabulary, F: FnMut(Delta) -> bool> Answer<V, F> {
             // Nothing is put out before the prompt is read, so that the first piece tells how long that took.
             self.out.flush(false);
         }
-        if self.finish.is_none() && self.job.constraint.as_ref().is_some_and(Constraint::complete) {
-            self.finish = Some(FinishReason::Stop);
-        }
-        if self.finish.is_none() && self.out.tokens >= self.limit {
-            self.finish = Some(FinishReason::Length);
-        }
-        if let Some(finish) = self.finish {
+        if let Some(finish) = self.finished() {
             self.end(finish);
             return Step::Done;
         }
@@ -168,6 +163,13 @@ impl<V: Vocabulary, F: FnMut(Delta) -> bool> Answer<V, F> {
         self.fed = std::mem::take(&mut self.pending);
         self.fed.extend(&self.guess);
         self.if_heard()
+    }
+
+    /// Why the answer is at its end, if it is.
+    fn finished(&self) -> Option<FinishReason> {
+        let complete = self.job.constraint.as_ref().is_some_and(Constraint::complete);
+        let full = self.out.tokens >= self.limit;
+        self.finish.or(complete.then_some(FinishReason::Stop)).or(full.then_some(FinishReason::Length))
     }
 
     fn if_heard(&self) -> Step {
@@ -188,15 +190,12 @@ impl<V: Vocabulary, F: FnMut(Delta) -> bool> Answer<V, F> {
         let guess = std::mem::take(&mut self.guess);
         let mut right = 0;
         // The token after those that were guessed right is chosen as if they had been fed one by one.
-        while self.pending.is_empty() && self.finish.is_none() {
+        while self.pending.is_empty() && self.finished().is_none() {
             let next = self.choose(tail.logits(right)?)?;
             let guessed = guess.get(right..).unwrap_or_default();
             let same = next.iter().zip(guessed).take_while(|(a, b)| a == b).count();
             right += same;
             self.pending.extend(next.get(same..).unwrap_or_default());
-            if self.out.tokens >= self.limit || self.job.constraint.as_ref().is_some_and(Constraint::complete) {
-                break;
-            }
         }
         tracing::trace!(rows = self.fed.len(), guessed = guess.len(), right, "pass");
         sequence.truncate(known + right)?;

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use llguidance::{
     JsonCompileOptions, Matcher, ParserFactory,
@@ -11,15 +11,19 @@ use serde_json::{Map, Value};
 
 use crate::Vocabulary;
 
-/// Compiles JSON Schemas to token masks for one vocabulary.
-pub struct Grammars(ParserFactory);
+/// Compiles JSON Schemas to token masks for one vocabulary, whose index is built when it is first needed.
+pub struct Grammars {
+    build: Box<dyn Fn() -> Result<ParserFactory> + Send + Sync>,
+    built: OnceLock<Result<ParserFactory, String>>,
+}
 
 impl Grammars {
-    /// Builds the index of the vocabulary; `size` is the number of logits.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] where llguidance cannot take it.
-    pub fn new<V: Vocabulary>(vocabulary: &Arc<V>, size: usize) -> Result<Self> {
+    /// For a vocabulary; `size` is the number of logits.
+    pub fn new<V: Vocabulary>(vocabulary: Arc<V>, size: usize) -> Self {
+        Self { build: Box::new(move || Self::index(&vocabulary, size)), built: OnceLock::new() }
+    }
+
+    fn index<V: Vocabulary>(vocabulary: &Arc<V>, size: usize) -> Result<ParserFactory> {
         let failed = |e: &dyn std::fmt::Display| Error::Internal(format!("grammar: {e}"));
         let words: Vec<Vec<u8>> = (0..size as u32)
             .map(|token| {
@@ -40,13 +44,14 @@ impl Grammars {
         let slices = SlicedBiasComputer::json_slices();
         let mut factory = ParserFactory::new(&environment, capabilities, &slices).map_err(|e| failed(&e))?;
         factory.quiet();
-        Ok(Self(factory))
+        Ok(factory)
     }
 
     /// A matcher for compact JSON that conforms to `schema`.
     ///
     /// # Errors
-    /// [`Error::Input`] for a schema that cannot be compiled, saying why.
+    /// [`Error::Input`] for a schema that cannot be compiled, saying why; [`Error::Internal`] where llguidance cannot take the
+    /// vocabulary.
     pub fn json(&self, schema: &Value) -> Result<Constraint> {
         let mut schema = match schema {
             Value::Bool(true) => Value::Object(Map::new()),
@@ -56,7 +61,9 @@ impl Grammars {
         // No white space between tokens: small models otherwise fill their token limit with it.
         let options = JsonCompileOptions { whitespace_flexible: false, ..JsonCompileOptions::default() };
         options.apply_to(&mut schema);
-        let matcher = Matcher::new(self.0.create_parser(TopLevelGrammar::from_json_schema(schema)));
+        let built = self.built.get_or_init(|| (self.build)().map_err(|e| e.to_string()));
+        let factory = built.as_ref().map_err(|e| Error::Internal(e.clone()))?;
+        let matcher = Matcher::new(factory.create_parser(TopLevelGrammar::from_json_schema(schema)));
         match matcher.get_error() {
             Some(error) => Err(Error::Input(format!("the JSON Schema cannot be used: {error}"))),
             None => Ok(Constraint(matcher)),

@@ -26,12 +26,12 @@ impl Job {
     ///
     /// # Errors
     /// [`Error::Input`] for a prompt that leaves no room for an answer and for a schema that cannot be used.
-    pub fn new<'a>(
+    pub fn new(
         request: &Request,
         prompt: Vec<u32>,
         model: &str,
         context: usize,
-        grammars: impl FnOnce() -> Result<&'a Grammars>,
+        grammars: &Grammars,
         vocabulary: &impl Vocabulary,
     ) -> Result<Self> {
         if prompt.is_empty() || prompt.len() >= context {
@@ -42,7 +42,7 @@ impl Job {
         }
         let constraint = match &request.format {
             OutputFormat::Text => None,
-            OutputFormat::JsonSchema(schema) => Some(grammars()?.json(schema)?),
+            OutputFormat::JsonSchema(schema) => Some(grammars.json(schema)?),
             other => return Err(Error::Input(format!("output format {other:?} is not supported here"))),
         };
         let sampler = Sampler::new(request.temperature, request.seed);

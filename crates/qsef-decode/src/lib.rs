@@ -12,7 +12,7 @@ mod seam;
 mod template;
 mod utf8;
 
-use qsef_core::Result;
+use qsef_core::{Error, Result};
 
 pub use answer::{Answer, Step, generate};
 pub use grammar::{Constraint, Grammars};
@@ -91,6 +91,14 @@ pub trait Tail {
     /// # Errors
     /// [`qsef_core::Error::Internal`] where the model fails.
     fn logits(&mut self, row: usize) -> Result<Vec<f32>>;
+}
+
+/// An error of a decoder as the error of the model of this name.
+pub fn named(model: &str, error: Error) -> Error {
+    match error {
+        Error::Internal(message) => Error::Model { model: model.to_owned(), message },
+        other => other,
+    }
 }
 
 /// How many tokens two sequences begin with alike.

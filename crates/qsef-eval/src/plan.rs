@@ -15,7 +15,7 @@ use qsef_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{read_jsonl, read_profiles};
+use crate::{embed::percentile, read_jsonl, read_profiles};
 
 /// A request with its gold graph.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -173,7 +173,7 @@ pub async fn evaluate(
         let result = counts.add(case, planned, hub.registry());
         progress(done, &result);
     }
-    Ok(counts.report(cases.len(), times))
+    Ok(counts.report(cases.len(), &times))
 }
 
 /// The graph of experts that a plan means: an expert of several subtasks is one node, at its first place.
@@ -267,12 +267,8 @@ impl Counts {
         result
     }
 
-    fn report(self, n: usize, mut times: Vec<Duration>) -> PlanReport {
-        times.sort();
-        let percentile = |p: f64| {
-            let index = ((times.len() as f64 * p).ceil() as usize).saturating_sub(1);
-            times.get(index).map_or(0.0, Duration::as_secs_f64)
-        };
+    fn report(self, n: usize, times: &[Duration]) -> PlanReport {
+        let percentile = |share| percentile(times.iter().map(Duration::as_secs_f64).collect(), share);
         PlanReport {
             n,
             node_precision: self.nodes.precision(),

@@ -8,6 +8,8 @@ use qsef_agent::{Planner, analyse};
 use qsef_core::{AnyEmbedder, AnyModel, Delta, Error, Message, OutputFormat, Request, Result, Role, Usage};
 use serde::Serialize;
 
+use crate::embed::{median, percentile};
+
 /// The figures of `qsef bench generate`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct GenerateReport {
@@ -98,8 +100,7 @@ pub async fn embed(embedder: &AnyEmbedder, texts: &[String]) -> Result<EmbedRepo
             embedder.embed(vec![text.clone()]).await?;
             each.push(start.elapsed().as_secs_f64() * 1e3);
         }
-        each.sort_by(f64::total_cmp);
-        report.ms_per_text = report.ms_per_text.min(each.get(each.len() / 2).copied().unwrap_or(f64::INFINITY));
+        report.ms_per_text = report.ms_per_text.min(median(each));
         let start = Instant::now();
         embedder.embed(texts.to_vec()).await?;
         report.texts_per_s = report.texts_per_s.max(texts.len() as f64 / start.elapsed().as_secs_f64());
@@ -152,19 +153,67 @@ pub struct PlanTime {
     pub subtasks: usize,
 }
 
+/// The figures of `qsef bench plan`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlanReport {
+    /// Plans.
+    pub n: usize,
+    /// Median seconds until a valid plan.
+    pub p50_s: f64,
+    /// 95th percentile of them.
+    pub p95_s: f64,
+    /// Means of a plan.
+    pub mean: PlanParts,
+    /// Each plan.
+    pub plans: Vec<PlanTime>,
+}
+
+/// Means of what [`PlanTime`] has of each plan, by the same names.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct PlanParts {
+    pub seconds: f64,
+    pub read_s: f64,
+    pub write_s: f64,
+    pub rest_s: f64,
+    pub read_tokens: f64,
+    pub new_tokens: f64,
+}
+
+impl PlanReport {
+    fn of(plans: Vec<PlanTime>) -> Self {
+        let mean = |of: fn(&PlanTime) -> f64| plans.iter().map(of).sum::<f64>() / plans.len().max(1) as f64;
+        let percentile = |share| percentile(plans.iter().map(|p| p.seconds).collect(), share);
+        Self {
+            n: plans.len(),
+            p50_s: percentile(0.5),
+            p95_s: percentile(0.95),
+            mean: PlanParts {
+                seconds: mean(|p| p.seconds),
+                read_s: mean(|p| p.read_s),
+                write_s: mean(|p| p.write_s),
+                rest_s: mean(|p| p.rest_s),
+                read_tokens: mean(|p| p.read_tokens as f64),
+                new_tokens: mean(|p| p.new_tokens as f64),
+            },
+            plans,
+        }
+    }
+}
+
 /// Makes a plan with the model for each request, those too that the planner would not ask it for. Before the first, one is made
 /// that does not count: it loads the model and leaves the beginning of the prompt in the caches. `progress` hears how many are done.
 ///
 /// # Errors
 /// The model's own.
-pub async fn plan(model: &AnyModel, queries: &[String], mut progress: impl FnMut(usize)) -> Result<Vec<PlanTime>> {
+pub async fn plan(model: &AnyModel, queries: &[String], mut progress: impl FnMut(usize)) -> Result<PlanReport> {
     one_plan(model, "Water the plants and feed the cat.").await?;
     let mut times = Vec::with_capacity(queries.len());
     for query in queries {
         times.push(one_plan(model, query).await?);
         progress(times.len());
     }
-    Ok(times)
+    Ok(PlanReport::of(times))
 }
 
 async fn one_plan(model: &AnyModel, query: &str) -> Result<PlanTime> {
@@ -189,7 +238,7 @@ async fn one_plan(model: &AnyModel, query: &str) -> Result<PlanTime> {
         read_s: timed.first.as_secs_f64(),
         write_s: model - timed.first.as_secs_f64(),
         rest_s: all - model,
-        read_tokens: timed.usage.prompt_tokens - timed.usage.cached_tokens,
+        read_tokens: timed.usage.prompt_tokens.saturating_sub(timed.usage.cached_tokens),
         new_tokens: timed.usage.completion_tokens,
         subtasks: planned.plan.subtasks.len(),
         answer: timed.text,
@@ -239,8 +288,8 @@ mod tests {
         let steps = r#"{"steps":[{"task":"add 2 and 3","uses":[]},{"task":"double the result","uses":[1]}]}"#;
         let model = AnyModel::new(ScriptedModel::answers([steps, steps]));
         let mut done = 0;
-        let times = plan(&model, &["Add 2 and 3, then double the result.".into()], |n| done = n).await.unwrap();
-        let [time] = &times[..] else { panic!("{times:?}") };
+        let report = plan(&model, &["Add 2 and 3, then double the result.".into()], |n| done = n).await.unwrap();
+        let [time] = &report.plans[..] else { panic!("{report:?}") };
         assert_eq!((done, time.subtasks, time.answer.as_str()), (1, 2, steps));
         assert!((time.read_s + time.write_s + time.rest_s - time.seconds).abs() < 1e-9, "{time:?}");
     }

@@ -1,6 +1,6 @@
 use std::{
     path::Path,
-    sync::{Arc, OnceLock, mpsc},
+    sync::{Arc, mpsc},
 };
 
 use futures::StreamExt;
@@ -30,7 +30,7 @@ pub(crate) struct Core {
     pub info: ModelInfo,
     pub words: Arc<Words>,
     template: Template,
-    grammars: OnceLock<Result<Grammars, String>>,
+    pub grammars: Grammars,
 }
 
 impl LlamaCppModel {
@@ -62,7 +62,8 @@ impl LlamaCppModel {
             info.accepts.extend(projector.iter().flat_map(|projector| projector.accepts()));
             projector
         };
-        let core = Arc::new(Core { info, words, template, grammars: OnceLock::new() });
+        let grammars = Grammars::new(words.clone(), words.model().n_vocab() as usize);
+        let core = Arc::new(Core { info, words, template, grammars });
 
         let (calls, queue) = mpsc::channel();
         let (ready, started) = mpsc::channel();
@@ -137,12 +138,6 @@ fn info(name: &str, model: &LlamaModel, options: &Options) -> ModelInfo {
 impl Core {
     pub fn render(&self, messages: &[Message], part: impl Fn(&Part) -> Result<String>) -> Result<String> {
         self.template.render(messages, true, part)
-    }
-
-    pub fn grammars(&self) -> Result<&Grammars> {
-        let size = self.words.model().n_vocab() as usize;
-        let built = self.grammars.get_or_init(|| Grammars::new(&self.words, size).map_err(|e| e.to_string()));
-        built.as_ref().map_err(|e| Error::Internal(e.clone()))
     }
 
     /// Whether the model's state is one for the whole sequence, so that no end of it can be forgotten.

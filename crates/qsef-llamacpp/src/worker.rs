@@ -38,11 +38,7 @@ impl Worker<'_> {
     pub fn serve(&mut self, calls: &Receiver<Call>) {
         for call in calls {
             if let Err(error) = self.answer(&call) {
-                let error = match error {
-                    Error::Internal(message) => Error::Model { model: self.core.info.name.clone(), message },
-                    other => other,
-                };
-                let _ = call.answer.unbounded_send(Err(error));
+                let _ = call.answer.unbounded_send(Err(qsef_decode::named(&self.core.info.name, error)));
             }
         }
     }
@@ -57,8 +53,7 @@ impl Worker<'_> {
         let more = prompt.more_tokens();
         let context = core.info.context_tokens.saturating_sub(more);
         let tokens = prompt.tokens.clone();
-        let mut job =
-            Job::new(&call.request, tokens, &core.info.name, context, || core.grammars(), core.words.as_ref())?;
+        let mut job = Job::new(&call.request, tokens, &core.info.name, context, &core.grammars, core.words.as_ref())?;
         // Wrong guesses have to be forgotten again, and stand-ins must not be guessed.
         if core.keeps_no_parts() || prompt.has_media() {
             job = job.without_guesses();

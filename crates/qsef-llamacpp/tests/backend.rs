@@ -2,23 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // helpers of tests are test code
 
-use std::{
-    collections::HashMap,
-    path::PathBuf,
-    sync::{OnceLock, atomic::AtomicBool},
-};
+#[path = "../../qsef-candle/tests/reference/mod.rs"]
+mod reference;
+
+use std::sync::OnceLock;
 
 use qsef_core::{AnyModel, Error, FinishReason, LanguageModel, Message, Request, test_util::conformance};
 use qsef_llamacpp::{LlamaCppModel, Options};
-use serde::Deserialize;
-
-const SMALL: &str = "qwen2.5-coder-0.5b";
-
-/// The model's file, fetched where it is not here yet.
-fn path(name: &str) -> PathBuf {
-    let store = qsef_candle::models::Store::open_default().unwrap();
-    store.ensure(name, &|_| {}, &AtomicBool::new(false)).unwrap().main()
-}
+use reference::{SMALL, cases, path, schema};
 
 /// Loads the small model once for all tests.
 fn small() -> LlamaCppModel {
@@ -26,19 +17,9 @@ fn small() -> LlamaCppModel {
     LOADED.get_or_init(|| LlamaCppModel::load(SMALL, &path(SMALL)).unwrap()).clone()
 }
 
-#[derive(Deserialize)]
-struct Case {
-    message: String,
-    prompt: String,
-    prompt_tokens: Vec<u32>,
-    new_tokens: Vec<u32>,
-}
-
 /// Template, tokens and greedy continuation are those of llama.cpp's server.
 async fn agrees(model: &LlamaCppModel, key: &str) {
-    let cases = include_str!("../../qsef-candle/tests/data/greedy.json");
-    let cases: HashMap<String, Vec<Case>> = serde_json::from_str(cases).unwrap();
-    for case in &cases[key] {
+    for case in cases(key) {
         let message = Message::user(case.message.as_str());
         let prompt = model.prompt(std::slice::from_ref(&message)).unwrap();
         assert_eq!(prompt.trim_end(), case.prompt.trim_end(), "template");
@@ -68,19 +49,6 @@ async fn the_half_billion_conforms() {
     for (case, outcome) in conformance::model(&AnyModel::new(small())).await {
         assert_eq!(outcome, Ok(()), "{case}");
     }
-}
-
-fn schema() -> serde_json::Value {
-    serde_json::json!({
-        "type": "object",
-        "properties": {
-            "city": {"type": "string", "maxLength": 40},
-            "population_millions": {"type": "number"},
-            "tags": {"type": "array", "items": {"enum": ["capital", "coastal", "inland"]}, "maxItems": 3}
-        },
-        "required": ["city", "population_millions", "tags"],
-        "additionalProperties": false
-    })
 }
 
 #[tokio::test]

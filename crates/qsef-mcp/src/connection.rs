@@ -137,7 +137,7 @@ impl Connection {
     }
 
     /// What happened at a call of a tool, in words.
-    fn told(&self, tool: &str, what: &str) -> String {
+    pub fn told(&self, tool: &str, what: &str) -> String {
         format!("the tool `{tool}` of the MCP server `{}`: {what}", self.server())
     }
 }

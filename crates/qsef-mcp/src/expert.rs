@@ -23,9 +23,7 @@ impl ToolExpert {
     }
 
     fn fail(&self, what: &str) -> Error {
-        let message =
-            format!("the tool `{}` of the MCP server `{}`: {what}", self.described.tool, self.connection.server());
-        Error::Expert { expert: self.id().to_owned(), message }
+        Error::Expert { expert: self.id().to_owned(), message: self.connection.told(&self.described.tool, what) }
     }
 
     async fn call(&self, arguments: JsonObject) -> Result<CallToolResult> {

@@ -41,6 +41,11 @@ pub(crate) fn id_of(begin: &[u8], end: &[u8]) -> Option<u64> {
     tail.rsplit_once(r#","id":"#)?.1.parse().ok()
 }
 
+/// The first characters of a text, without those that steer a terminal.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    text.chars().filter(|c| !c.is_control() || *c == '\n').take(most).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::io::BufReader;

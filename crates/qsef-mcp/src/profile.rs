@@ -7,6 +7,8 @@ use qsef_core::{Effects, ExpertProfile, Format, schema};
 use rmcp::model::{Tool, ToolAnnotations};
 use serde_json::Value;
 
+use crate::lines::cut;
+
 /// The most characters of a description that the score reads: its first paragraph, of which the embedder would not read more.
 const MAX_DESCRIPTION: usize = 400;
 
@@ -106,11 +108,6 @@ fn description(name: &str, title: Option<&str>, told: Option<&str>) -> String {
         }
         _ => text,
     }
-}
-
-/// The first characters of a text, without those that steer a terminal.
-fn cut(text: &str, most: usize) -> String {
-    text.chars().filter(|c| !c.is_control() || *c == '\n').take(most).collect()
 }
 
 #[cfg(test)]

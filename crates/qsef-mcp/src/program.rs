@@ -14,7 +14,7 @@ use tokio::{
     sync::{oneshot, watch},
 };
 
-use crate::lines::{MAX_MESSAGE, id_of, line};
+use crate::lines::{MAX_MESSAGE, cut, id_of, line};
 
 /// The code of the error that stands for a message that is too long; JSON-RPC leaves it to implementations.
 const TOO_LONG: i32 = -32_050;
@@ -169,7 +169,7 @@ async fn listen(stderr: ChildStderr, said: Said) {
         }
         tracing::debug!(line, "an MCP server's error output");
         said.with(|words| {
-            words.errors.push_back(cut(&line));
+            words.errors.push_back(kept(&line));
             if words.errors.len() > KEPT.0 {
                 words.errors.pop_front();
             }
@@ -177,8 +177,9 @@ async fn listen(stderr: ChildStderr, said: Said) {
     }
 }
 
-fn cut(line: &str) -> String {
-    line.chars().filter(|c| !c.is_control()).take(KEPT.1).collect()
+/// What is kept of a line.
+fn kept(line: &str) -> String {
+    cut(&line.replace('\n', ""), KEPT.1)
 }
 
 /// Passes a program's messages on. One that is too long becomes an error that answers the same call; what is no message is dropped.
@@ -196,7 +197,7 @@ async fn pass_on(mut output: impl AsyncBufRead + Unpin, mut to: DuplexStream, sa
                 serde_json::json!({"jsonrpc": "2.0", "id": id, "error": {"code": TOO_LONG, "message": message}});
             bytes = format!("{error}\n").into_bytes();
         } else if !bytes.trim_ascii_start().starts_with(b"{") && !bytes.trim_ascii_start().starts_with(b"[") {
-            let text = cut(&String::from_utf8_lossy(&bytes));
+            let text = kept(&String::from_utf8_lossy(&bytes));
             if !text.trim().is_empty() {
                 said.with(|words| words.strange = Some(text));
             }

@@ -4,6 +4,8 @@ use qsef_core::{Format, Payload};
 use rmcp::model::{CallToolResult, ContentBlock, ResourceContents};
 use serde_json::Value;
 
+use crate::lines::cut;
+
 /// The most bytes of text that an output may have.
 const MAX_OUTPUT: usize = 1 << 20;
 
@@ -40,7 +42,7 @@ pub(crate) fn payload(result: CallToolResult) -> Result<(Payload, Option<String>
     }
     let text = texts.join("\n");
     if result.is_error == Some(true) {
-        let told: String = text.trim().chars().filter(|c| !c.is_control() || *c == '\n').take(MAX_ERROR).collect();
+        let told = cut(text.trim(), MAX_ERROR);
         return Err(if told.is_empty() { "it failed and does not say why".into() } else { told });
     }
     let structure = result.structured_content.filter(|value| !value.is_null()).map(unwrapped);

@@ -137,21 +137,20 @@ fn strange(value: &Value, known: &str) -> Vec<String> {
 
 /// The texts of a JSON document, without its keys.
 fn texts(value: &Value) -> String {
-    match value {
-        Value::Object(fields) => fields.values().map(texts).collect::<Vec<_>>().join(" "),
-        Value::Array(items) => items.iter().map(texts).collect::<Vec<_>>().join(" "),
-        Value::String(text) => text.clone(),
-        _ => String::new(),
-    }
+    leaves(value, |leaf| leaf.as_str().unwrap_or_default().to_owned())
 }
 
 /// The numbers of a JSON document as text.
 fn values(value: &Value) -> String {
+    leaves(value, |leaf| leaf.as_number().map(ToString::to_string).unwrap_or_default())
+}
+
+/// What `told` says of each value of a JSON document that holds no others.
+fn leaves(value: &Value, told: fn(&Value) -> String) -> String {
     match value {
-        Value::Object(fields) => fields.values().map(values).collect::<Vec<_>>().join(" "),
-        Value::Array(items) => items.iter().map(values).collect::<Vec<_>>().join(" "),
-        Value::Number(number) => number.to_string(),
-        _ => String::new(),
+        Value::Object(fields) => fields.values().map(|v| leaves(v, told)).collect::<Vec<_>>().join(" "),
+        Value::Array(items) => items.iter().map(|v| leaves(v, told)).collect::<Vec<_>>().join(" "),
+        leaf => told(leaf),
     }
 }
 

@@ -18,6 +18,8 @@ pub struct TypedExpert<Args> {
     profile: ExpertProfile,
     model: AnyModel,
     function: Arc<dyn Fn(Args) -> Made + Send + Sync>,
+    /// JSON Schema of the arguments.
+    schema: Value,
     args: PhantomData<fn() -> Args>,
 }
 
@@ -29,18 +31,20 @@ impl<Args: JsonSchema + DeserializeOwned + Send + 'static> TypedExpert<Args> {
         Fut: Future<Output = Result<T>> + Send + 'static,
         T: Serialize,
     {
-        profile.parameters.get_or_insert_with(|| schemars::schema_for!(Args).to_value());
+        let schema = schemars::schema_for!(Args).to_value();
+        profile.parameters.get_or_insert_with(|| schema.clone());
         let function = move |args| -> Made {
             let made = function(args);
             Box::pin(async move { serde_json::to_value(made.await?).map_err(|e| Error::Internal(e.to_string())) })
         };
-        Self { profile, model, function: Arc::new(function), args: PhantomData }
+        Self { profile, model, function: Arc::new(function), schema, args: PhantomData }
     }
 }
 
 impl<Args> TypedExpert<Args> {
-    fn function<'a>(&'a self, schema: &'a Value) -> Function<'a> {
-        Function { expert: &self.profile.id, about: &self.profile.description, schema }
+    /// What a model has to know of the function to write its arguments.
+    fn described(&self) -> Function<'_> {
+        Function { expert: &self.profile.id, about: &self.profile.description, schema: &self.schema }
     }
 
     fn fail(&self, message: String) -> Error {
@@ -64,13 +68,11 @@ impl<Args: JsonSchema + DeserializeOwned + Send + 'static> Expert for TypedExper
     }
 
     fn prompt_tokens(&self, call: &ExpertCall) -> Option<u64> {
-        let schema = schemars::schema_for!(Args).to_value();
-        Some(self.model.count_tokens(&self.function(&schema).request(call)?))
+        Some(self.model.count_tokens(&self.described().request(call)?))
     }
 
     async fn run(&self, call: ExpertCall) -> Result<Outcome> {
-        let schema = schemars::schema_for!(Args).to_value();
-        let (value, usage) = self.function(&schema).arguments(&self.model, &call).await?;
+        let (value, usage) = self.described().arguments(&self.model, &call).await?;
         let args: Args = serde_json::from_value(value).map_err(|e| self.fail(format!("unusable arguments: {e}")))?;
         let value = (self.function)(args).await?;
         let format = self.profile.gives.iter().find(|format| fits(format, &value)).cloned();

@@ -1,7 +1,5 @@
-use pulp::Arch;
-
 use super::kv::LayerCache;
-use crate::dense::{exp, in_parallel, mix, product};
+use crate::dense::{in_parallel, mix, product, softmax};
 
 /// Queries that one thread takes at a time: enough that they share the reading of keys and values, few enough that there is
 /// work for all.
@@ -59,7 +57,7 @@ pub(super) fn attention(queries: &[f32], heads: Heads, sequences: &[Seen<'_>]) -
         let mut weights = product(&queries.iter().map(part).collect::<Vec<_>>(), keys, dim);
         for ((_, _, seen), weights) in queries.iter().zip(weights.chunks_exact_mut(most.max(1))) {
             let (visible, hidden) = weights.split_at_mut((*seen).min(most));
-            softmax(visible);
+            softmax(visible, 1.0);
             hidden.fill(0.0);
         }
         mix(&weights, values, dim)
@@ -72,14 +70,4 @@ pub(super) fn attention(queries: &[f32], heads: Heads, sequences: &[Seen<'_>]) -
         }
     }
     out
-}
-
-/// Makes shares of scores.
-fn softmax(scores: &mut [f32]) {
-    Arch::new().dispatch(|| {
-        let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        scores.iter_mut().for_each(|x| *x = exp(*x - largest));
-        let share = 1.0 / crate::dense::sum(scores, |x| x);
-        scores.iter_mut().for_each(|x| *x *= share);
-    });
 }

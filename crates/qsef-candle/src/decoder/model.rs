@@ -1,6 +1,6 @@
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use futures::{StreamExt, channel::mpsc};
@@ -40,7 +40,7 @@ struct Inner {
     weights: Arc<Weights>,
     vocabulary: Arc<Vocabulary>,
     template: Template,
-    grammars: OnceLock<Result<Grammars, String>>,
+    grammars: Grammars,
     sessions: Mutex<Vec<Session>>,
     /// The way to the thread that makes the answers; none before the first.
     engine: Mutex<Option<std::sync::mpsc::Sender<Order>>>,
@@ -65,12 +65,13 @@ impl CandleModel {
         let (weights, vocabulary) = (weights?, vocabulary?);
         let template =
             Template::new(gguf.text("tokenizer.chat_template"), vocabulary.bos.clone(), vocabulary.eos.clone())?;
+        let vocabulary = Arc::new(vocabulary);
         let inner = Inner {
             info: info(name, &gguf, &weights.config),
+            grammars: Grammars::new(vocabulary.clone(), weights.vocabulary),
             weights: Arc::new(weights),
-            vocabulary: Arc::new(vocabulary),
+            vocabulary,
             template,
-            grammars: OnceLock::new(),
             sessions: Mutex::default(),
             engine: Mutex::default(),
             fingerprint: gguf.fingerprint(),
@@ -166,7 +167,7 @@ impl CandleModel {
         let inner = &self.inner;
         let prompt = inner.encode(&request.messages, true)?;
         let (name, context) = (&inner.info.name, inner.weights.config.context);
-        let job = Job::new(request, prompt, name, context, || inner.grammars(), inner.vocabulary.as_ref())?;
+        let job = Job::new(request, prompt, name, context, &inner.grammars, inner.vocabulary.as_ref())?;
         Ok(if self.speculates { job } else { job.without_guesses() })
     }
 
@@ -190,8 +191,8 @@ impl CandleModel {
     ) -> Result<Option<Making>> {
         let mut job = self.job(request)?;
         let mut session = self.inner.session(job.prompt());
-        let best = in_use.max_by_key(|other| other.common(job.prompt()));
-        if let Some((other, common)) = best.map(|other| (other, other.common(job.prompt())))
+        let shared = in_use.map(|other| (other, other.common(job.prompt())));
+        if let Some((other, common)) = shared.max_by_key(|(_, common)| *common)
             && common > session.common(job.prompt()) + COPIED
         {
             session.copy(other, common)?;
@@ -259,20 +260,11 @@ impl Inner {
         self.vocabulary.encode(&prompt)
     }
 
-    fn grammars(&self) -> Result<&Grammars> {
-        let built = self
-            .grammars
-            .get_or_init(|| Grammars::new(&self.vocabulary, self.weights.vocabulary).map_err(|e| e.to_string()));
-        built.as_ref().map_err(|e| Error::Internal(e.clone()))
-    }
-
     /// Takes the session that shares the longest beginning with `prompt`, or a new one: a session is only overwritten
     /// where at least half of it stays useful or there is no room for another. The least recently used come first.
     fn session(&self, prompt: &[u32]) -> Session {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let best =
-            sessions.iter().enumerate().max_by_key(|(_, s)| s.common(prompt)).map(|(i, s)| (i, s.common(prompt)));
-        match best {
+        match sessions.iter().map(|s| s.common(prompt)).enumerate().max_by_key(|(_, common)| *common) {
             Some((index, common)) if common > 0 && (common * 2 >= prompt.len() || sessions.len() >= SESSIONS) => {
                 sessions.remove(index)
             }
@@ -302,10 +294,7 @@ impl LanguageModel for CandleModel {
 
 impl CandleModel {
     pub(super) fn named(&self, error: Error) -> Error {
-        match error {
-            Error::Internal(message) => Error::Model { model: self.inner.info.name.clone(), message },
-            other => other,
-        }
+        qsef_decode::named(&self.inner.info.name, error)
     }
 }
 

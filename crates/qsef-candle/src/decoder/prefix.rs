@@ -10,6 +10,7 @@ use qsef_decode::{Kernels, Sequence};
 use sha2::{Digest, Sha256};
 
 use super::session::Session;
+use crate::models::verify::hex;
 
 /// Shorter prefixes are computed faster than they are worth a file.
 const MIN_TOKENS: usize = 64;
@@ -68,8 +69,7 @@ impl PrefixStore {
         hash.update(std::env::consts::ARCH);
         hash.update(&self.model);
         prefix.iter().for_each(|token| hash.update(token.to_le_bytes()));
-        let name: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        self.dir.join(name).with_extension("kv")
+        self.dir.join(hex(hash)).with_extension("kv")
     }
 
     fn write(&self, file: &Path, prefix: &[u32], state: &[f32]) -> Result<()> {

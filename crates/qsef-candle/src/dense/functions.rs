@@ -1,5 +1,7 @@
 //! Functions of one number without a branch and without a call, so that the compiler makes wide instructions of a loop of them.
 
+use pulp::Arch;
+
 /// The error function, within 5e-7, by the rational function that Eigen and XLA use for it.
 #[inline(always)]
 pub fn erf(x: f32) -> f32 {
@@ -43,6 +45,16 @@ pub fn sum(numbers: &[f32], value: impl Fn(f32) -> f32) -> f32 {
         sums.iter_mut().zip(eight).for_each(|(sum, x)| *sum += value(*x));
     }
     sums.iter().sum::<f32>() + rest.iter().map(|x| value(*x)).sum::<f32>()
+}
+
+/// Makes shares of scores that are multiplied by `scale`.
+pub fn softmax(scores: &mut [f32], scale: f32) {
+    Arch::new().dispatch(|| {
+        let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        scores.iter_mut().for_each(|x| *x = exp((*x - largest) * scale));
+        let share = 1.0 / sum(scores, |x| x);
+        scores.iter_mut().for_each(|x| *x *= share);
+    });
 }
 
 #[cfg(test)]

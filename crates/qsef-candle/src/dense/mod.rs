@@ -4,6 +4,6 @@ mod functions;
 mod parallel;
 mod product;
 
-pub use functions::{erf, exp, sum};
+pub use functions::{erf, exp, softmax, sum};
 pub use parallel::{in_parallel, in_parts, side_by_side};
 pub use product::{mix, product};

@@ -6,7 +6,7 @@ use candle_nn::VarBuilder;
 use serde::Deserialize;
 
 use super::linear::Linear;
-use crate::dense::{in_parallel, product, side_by_side, sum};
+use crate::dense::{in_parallel, mix, product, side_by_side, softmax, sum};
 
 /// What is read of `config.json`.
 #[derive(Debug, Deserialize)]
@@ -98,28 +98,23 @@ fn attention(x: &[f32], lengths: &[usize], hidden: usize, heads: usize) -> Vec<f
             let start = i * hidden + head * width;
             text.iter().map(move |row| row.get(start..start + width).unwrap_or_default())
         };
-        one_head(&part(0).collect::<Vec<_>>(), &part(1).collect::<Vec<_>>().concat(), part(2))
+        one_head(
+            &part(0).collect::<Vec<_>>(),
+            &part(1).collect::<Vec<_>>().concat(),
+            &part(2).collect::<Vec<_>>().concat(),
+        )
     });
     texts.iter().zip(mixed.chunks(heads)).flat_map(|(text, heads)| side_by_side(heads, text.len())).collect()
 }
 
 /// Attention of one text's tokens to each other: (tokens, width).
-fn one_head<'a>(query: &[&[f32]], key: &[f32], value: impl Iterator<Item = &'a [f32]>) -> Vec<f32> {
+fn one_head(query: &[&[f32]], key: &[f32], value: &[f32]) -> Vec<f32> {
     let tokens = query.len();
     let width = key.len() / tokens;
     let mut scores = product(query, key, width);
     let scale = 1.0 / (width as f32).sqrt();
-    for row in scores.chunks_exact_mut(tokens) {
-        let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        row.iter_mut().for_each(|x| *x = ((*x - largest) * scale).exp());
-        let share = 1.0 / row.iter().sum::<f32>();
-        row.iter_mut().for_each(|x| *x *= share);
-    }
-    let mut transposed = vec![0.0; key.len()];
-    for (token, value) in value.enumerate() {
-        transposed.iter_mut().skip(token).step_by(tokens).zip(value).for_each(|(to, x)| *to = *x);
-    }
-    product(&scores.chunks_exact(tokens).collect::<Vec<_>>(), &transposed, tokens)
+    scores.chunks_exact_mut(tokens).for_each(|row| softmax(row, scale));
+    mix(&scores, value, width)
 }
 
 /// The encoder.

@@ -17,7 +17,7 @@ mod fetch;
 mod manifest;
 mod pip;
 mod progress;
-mod verify;
+pub(crate) mod verify;
 mod wheel;
 
 use std::{

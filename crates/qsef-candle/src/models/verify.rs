@@ -82,7 +82,7 @@ pub(super) fn hash_copy(
 }
 
 /// A finished hash in hexadecimal.
-pub(super) fn hex(hash: Sha256) -> String {
+pub(crate) fn hex(hash: Sha256) -> String {
     hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
