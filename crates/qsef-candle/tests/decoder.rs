@@ -108,7 +108,7 @@ async fn prefixes_are_saved_verified_and_change_nothing() {
         Request::new(vec![Message::system(system.as_str()), Message::user(text)]).prefix_messages(1).max_tokens(12)
     };
     let path = path(SMALLEST);
-    let fresh = || AnyModel::new(CandleModel::load(SMALLEST, &path).unwrap().with_prefix_dir(dir.path().join("kv")));
+    let fresh = || AnyModel::new(CandleModel::load_with_cache(SMALLEST, &path, dir.path()).unwrap());
     let plain = AnyModel::new(model).generate(ask("Who are you?")).await.unwrap();
     let first = fresh().generate(ask("Who are you?")).await.unwrap();
     assert_eq!((first.text.as_str(), first.usage.cached_tokens), (plain.text.as_str(), 0));
@@ -116,13 +116,56 @@ async fn prefixes_are_saved_verified_and_change_nothing() {
     assert_eq!(saved.text, plain.text);
     assert!(saved.usage.cached_tokens > 100, "{:?}", saved.usage);
 
-    let file = std::fs::read_dir(dir.path().join("kv")).unwrap().next().unwrap().unwrap().path();
+    let file = std::fs::read_dir(dir.path().join("prefixes")).unwrap().next().unwrap().unwrap().path();
     let mut bytes = std::fs::read(&file).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&file, bytes).unwrap();
     let damaged = fresh().generate(ask("Who are you?")).await.unwrap();
     assert_eq!((damaged.text.as_str(), damaged.usage.cached_tokens), (plain.text.as_str(), 0));
+}
+
+#[test]
+fn requantised_weights_are_kept_verified_and_change_nothing() {
+    let (dir, path) = (tempfile::tempdir().unwrap(), path(SMALLEST));
+    let tokens: Vec<u32> = (100..140).collect();
+    let expected = model(SMALLEST).logits(&tokens).unwrap();
+    let check = || {
+        let model = CandleModel::load_with_cache(SMALLEST, &path, dir.path()).unwrap();
+        assert!(model.logits(&tokens).unwrap() == expected);
+        let files: Vec<_> = std::fs::read_dir(dir.path().join("weights")).unwrap().map(|f| f.unwrap().path()).collect();
+        assert!(files.len() < 2, "{files:?}");
+        files.into_iter().next()
+    };
+    let file = check().expect("the weights are kept");
+    let is_whole = || {
+        let made = std::fs::metadata(&file).unwrap().modified().unwrap();
+        assert_eq!(check().as_ref(), Some(&file));
+        assert_eq!(std::fs::metadata(&file).unwrap().modified().unwrap(), made, "it is used, not made again");
+    };
+    is_whole();
+
+    let whole = std::fs::read(&file).unwrap();
+    let mut changed = whole.clone();
+    changed[whole.len() / 2] ^= 1;
+    std::fs::write(&file, &changed).unwrap();
+    assert_eq!(check(), None, "a tensor was damaged: the file goes");
+    assert_eq!(check().as_ref(), Some(&file), "and is made again");
+    for damaged in [&whole[..whole.len() / 2], &whole[..4], b""] {
+        std::fs::write(&file, damaged).unwrap();
+        assert_eq!(check().as_ref(), Some(&file));
+        is_whole();
+    }
+    // Of two processes that write at a time, each writes a whole file.
+    std::fs::remove_file(&file).unwrap();
+    std::thread::scope(|scope| {
+        (0..2).for_each(|_| drop(scope.spawn(check)));
+    });
+    is_whole();
+    // A folder that cannot be made costs nothing but the keeping.
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    let model = CandleModel::load_with_cache(SMALLEST, &path, &dir.path().join("file")).unwrap();
+    assert!(model.logits(&tokens).unwrap() == expected);
 }
 
 #[tokio::test]

@@ -142,9 +142,8 @@ impl Models {
     pub async fn candle(&self, name: &str) -> Result<CandleModel> {
         let name = name.to_owned();
         self.blocking(move |models, cancel| {
-            models.load(&models.inner.loaded, &name, cancel, |path| {
-                Ok(CandleModel::load(&name, path)?.with_prefix_dir(models.inner.store.root().join("prefixes")))
-            })
+            let cache = models.inner.store.root();
+            models.load(&models.inner.loaded, &name, cancel, |path| CandleModel::load_with_cache(&name, path, cache))
         })
         .await
     }

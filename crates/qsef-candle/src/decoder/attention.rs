@@ -1,9 +1,14 @@
+use half::{f16, slice::HalfFloatSliceExt};
+
 use super::kv::LayerCache;
 use crate::dense::{in_parallel, mix, product, softmax};
 
-/// Queries that one thread takes at a time: enough that they share the reading of keys and values, few enough that there is
-/// work for all.
-const TOGETHER: usize = 6;
+/// Queries that one thread takes at a time: enough that they share the reading and widening of keys and values, few enough
+/// that there is work for all.
+const TOGETHER: usize = 24;
+
+/// Positions whose keys or values are widened at a time: what the processor's nearer caches hold.
+const BLOCK: usize = 128;
 
 /// How heads share keys and values.
 #[derive(Debug, Clone, Copy)]
@@ -54,13 +59,13 @@ pub(super) fn attention(queries: &[f32], heads: Heads, sequences: &[Seen<'_>]) -
         let part = |(row, head, _): &(usize, usize, usize)| {
             rows.get(*row).and_then(|row| row.get(head * dim..(head + 1) * dim)).unwrap_or_default()
         };
-        let mut weights = product(&queries.iter().map(part).collect::<Vec<_>>(), keys, dim);
+        let mut weights = scores(&queries.iter().map(part).collect::<Vec<_>>(), keys, dim);
         for ((_, _, seen), weights) in queries.iter().zip(weights.chunks_exact_mut(most.max(1))) {
             let (visible, hidden) = weights.split_at_mut((*seen).min(most));
             softmax(visible, 1.0);
             hidden.fill(0.0);
         }
-        mix(&weights, values, dim)
+        mixed(&weights, values, dim)
     });
     let mut out = vec![0.0; queries.len()];
     for (Work { queries, .. }, mixed) in work.iter().zip(&mixed) {
@@ -70,4 +75,39 @@ pub(super) fn attention(queries: &[f32], heads: Heads, sequences: &[Seen<'_>]) -
         }
     }
     out
+}
+
+/// `queries · keysᵀ`, `[queries, positions]`.
+fn scores(queries: &[&[f32]], keys: &[f16], dim: usize) -> Vec<f32> {
+    let positions = keys.len() / dim;
+    let mut scores = vec![0.0; queries.len() * positions];
+    let mut wide = Vec::new();
+    for (block, keys) in keys.chunks(BLOCK * dim).enumerate() {
+        let products = product(queries, widened(keys, &mut wide), dim);
+        for (to, from) in scores.chunks_exact_mut(positions).zip(products.chunks_exact(keys.len() / dim)) {
+            to.iter_mut().skip(block * BLOCK).zip(from).for_each(|(to, from)| *to = *from);
+        }
+    }
+    scores
+}
+
+/// `weights · values`, `[queries, dim]`, of weights `[queries, positions]`.
+fn mixed(weights: &[f32], values: &[f16], dim: usize) -> Vec<f32> {
+    let positions = values.len() / dim;
+    let mut mixed = vec![0.0; weights.len() / positions.max(1) * dim];
+    let mut wide = Vec::new();
+    for (block, values) in values.chunks(BLOCK * dim).enumerate() {
+        let here = block * BLOCK..block * BLOCK + values.len() / dim;
+        let rows = weights.chunks_exact(positions).map(|row| row.get(here.clone()).unwrap_or_default());
+        let more = mix(&rows.collect::<Vec<_>>().concat(), widened(values, &mut wide), dim);
+        mixed.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+    }
+    mixed
+}
+
+/// The same numbers in 32 bits, in `wide`.
+fn widened<'a>(numbers: &[f16], wide: &'a mut Vec<f32>) -> &'a [f32] {
+    wide.resize(numbers.len(), 0.0);
+    numbers.convert_to_f32_slice(wide);
+    wide
 }

@@ -11,7 +11,7 @@ use memmap2::Mmap;
 use qsef_core::{Error, Result};
 use sha2::{Digest, Sha256};
 
-use super::blocks::Blocks;
+use super::{blocks::Blocks, requantised::Requantised};
 
 /// A GGUF file, mapped and checked: every tensor that it announces lies inside it.
 pub(super) struct Gguf {
@@ -164,31 +164,34 @@ impl Gguf {
         tensor: &str,
         (rows, inputs): (usize, usize),
         widen: bool,
+        requantised: &Requantised,
     ) -> Result<(QTensor, Option<Blocks>)> {
         let (range, dtype, shape) = self.place(tensor)?;
         if shape.dims() != [rows, inputs] {
             return Err(self.error(format!("`{tensor}` is {:?}, the model needs [{rows}, {inputs}]", shape.dims())));
         }
-        let bytes = self.map.get(range.clone()).unwrap_or_default();
         let widen = widen && slow_width(inputs);
-        let eight_bits = match dtype {
-            GgmlDType::Q5_0 => Some(q5_0_to_q8_0(bytes)),
-            GgmlDType::Q5_1 | GgmlDType::Q4_1 => Some(self.rounded(tensor)?),
-            GgmlDType::Q8_0 if widen => Some(bytes.to_vec()),
-            _ => None,
-        };
-        let (storage, blocks, columns) = match eight_bits {
-            None => match Blocks::mapped(&self.map, range, dtype) {
-                Some((storage, blocks)) => (storage, Some(blocks), inputs),
+        let slow = matches!(dtype, GgmlDType::Q5_0 | GgmlDType::Q5_1 | GgmlDType::Q4_1);
+        let (storage, blocks, columns) = if slow || (widen && dtype == GgmlDType::Q8_0) {
+            let columns = if widen { inputs.next_multiple_of(TILE) } else { inputs };
+            let bytes = rows * columns / GgmlDType::Q8_0.block_size() * GgmlDType::Q8_0.type_size();
+            let (storage, blocks) = requantised.blocks(tensor, bytes, || {
+                let data = self.map.get(range).unwrap_or_default();
+                let eight_bits = match dtype {
+                    GgmlDType::Q5_0 => q5_0_to_q8_0(data),
+                    GgmlDType::Q8_0 => data.to_vec(),
+                    _ => self.rounded(tensor)?,
+                };
+                Ok(if widen { pad_q8_0(&eight_bits, inputs / 32) } else { eight_bits })
+            })?;
+            (storage, blocks, columns)
+        } else {
+            match Blocks::mapped(&self.map, range, dtype) {
+                Some((storage, blocks)) => (storage, blocks, inputs),
                 None => return Ok((self.tensor(tensor)?, None)),
-            },
-            Some(data) => {
-                let wide = widen.then(|| pad_q8_0(&data, inputs / 32));
-                let (storage, blocks) = Blocks::owned(wide.as_deref().unwrap_or(&data), GgmlDType::Q8_0);
-                (storage, Some(blocks), if wide.is_some() { inputs.next_multiple_of(TILE) } else { inputs })
             }
         };
-        Ok((QTensor::new(storage, (rows, columns)).map_err(|e| self.about(tensor, &e))?, blocks))
+        Ok((QTensor::new(storage, (rows, columns)).map_err(|e| self.about(tensor, &e))?, Some(blocks)))
     }
 
     /// A tensor rounded to Q8_0 blocks.
@@ -236,11 +239,16 @@ const TILE: usize = 256;
 
 /// Whether zero columns would make a Q8_0 matrix of `inputs` columns faster, for at most a seventh more to multiply.
 fn slow_width(inputs: usize) -> bool {
+    has_tiles() && !inputs.is_multiple_of(TILE) && inputs.next_multiple_of(TILE) * 7 <= inputs * 8
+}
+
+/// Whether candle multiplies Q8_0 by tiles on this processor.
+pub(super) fn has_tiles() -> bool {
     #[cfg(target_arch = "x86_64")]
     let tiles = is_x86_feature_detected!("avx512vnni") || is_x86_feature_detected!("avxvnni");
     #[cfg(not(target_arch = "x86_64"))]
     let tiles = false;
-    tiles && !inputs.is_multiple_of(TILE) && inputs.next_multiple_of(TILE) * 7 <= inputs * 8
+    tiles
 }
 
 /// Appends blocks of zeros to each row of `blocks` Q8_0 blocks, up to a multiple of [`TILE`] columns.

@@ -13,6 +13,8 @@ mod kv;
 mod linear;
 mod model;
 mod prefix;
+mod requantised;
+mod saved;
 mod session;
 mod tokens;
 mod weights;

@@ -1,5 +1,5 @@
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -14,6 +14,7 @@ use super::{
     engine::{Making, Order, Sink, serve},
     gguf::Gguf,
     prefix::PrefixStore,
+    requantised::Requantised,
     session::Session,
     tokens::Vocabulary,
     weights::Weights,
@@ -44,7 +45,6 @@ struct Inner {
     sessions: Mutex<Vec<Session>>,
     /// The way to the thread that makes the answers; none before the first.
     engine: Mutex<Option<std::sync::mpsc::Sender<Order>>>,
-    fingerprint: Vec<u8>,
 }
 
 impl CandleModel {
@@ -54,15 +54,32 @@ impl CandleModel {
     /// [`Error::ModelFile`], naming the file, where it is missing, truncated, damaged or of another architecture;
     /// [`Error::Vetoed`] where real models are forbidden.
     pub fn load(name: &str, path: &Path) -> Result<Self> {
+        Self::load_from(name, path, None)
+    }
+
+    /// As [`CandleModel::load`], with a folder for what another process need not compute again: in `dir/prefixes` the state of prompt
+    /// prefixes ([`Request::prefix_messages`]), at most 2 GiB, and in `dir/weights` the weights that are not multiplied in the form that
+    /// the file has them in (Q5_0, Q5_1, Q4_1), at most 8 GiB. The oldest go first.
+    ///
+    /// # Errors
+    /// As [`CandleModel::load`]. A folder that cannot be written is no error.
+    pub fn load_with_cache(name: &str, path: &Path, dir: &Path) -> Result<Self> {
+        Self::load_from(name, path, Some(dir))
+    }
+
+    fn load_from(name: &str, path: &Path, cache: Option<&Path>) -> Result<Self> {
         check_real_model(name)?;
         let gguf = Gguf::open(path)?;
+        let fingerprint = gguf.fingerprint();
+        let requantised = Requantised::open(cache.map(|dir| dir.join("weights")).as_deref(), &fingerprint);
         let (weights, vocabulary) = std::thread::scope(|scope| {
             let vocabulary = scope.spawn(|| Vocabulary::read(&gguf));
-            let weights = Weights::read(&gguf);
+            let weights = Weights::read(&gguf, &requantised);
             let vocabulary = vocabulary.join().unwrap_or_else(|_| Err(gguf.error("the tokenizer could not be built")));
             (weights, vocabulary)
         });
         let (weights, vocabulary) = (weights?, vocabulary?);
+        requantised.finish();
         let template =
             Template::new(gguf.text("tokenizer.chat_template"), vocabulary.bos.clone(), vocabulary.eos.clone())?;
         let vocabulary = Arc::new(vocabulary);
@@ -74,9 +91,9 @@ impl CandleModel {
             template,
             sessions: Mutex::default(),
             engine: Mutex::default(),
-            fingerprint: gguf.fingerprint(),
         };
-        Ok(Self { inner: Arc::new(inner), prefixes: None, speculates: true })
+        let prefixes = cache.map(|dir| Arc::new(PrefixStore::new(dir.join("prefixes"), fingerprint)));
+        Ok(Self { inner: Arc::new(inner), prefixes, speculates: true })
     }
 
     /// What a GGUF file holds, without loading its weights.
@@ -86,14 +103,6 @@ impl CandleModel {
     pub fn peek(name: &str, path: &Path) -> Result<ModelInfo> {
         let gguf = Gguf::open(path)?;
         Ok(info(name, &gguf, &Config::read(&gguf)?))
-    }
-
-    /// Saves the state of prompt prefixes ([`Request::prefix_messages`]) under `dir` and takes them from there, so that
-    /// another process need not compute them again. The folder is kept below 2 GiB.
-    #[must_use]
-    pub fn with_prefix_dir(mut self, dir: PathBuf) -> Self {
-        self.prefixes = Some(Arc::new(PrefixStore::new(dir, self.inner.fingerprint.clone())));
-        self
     }
 
     /// Whether tokens are guessed from what came before and checked together (prompt-lookup decoding). It is on unless this

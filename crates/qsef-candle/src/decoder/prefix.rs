@@ -2,36 +2,36 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
+use half::f16;
 use qsef_core::{Error, Result};
 use qsef_decode::{Kernels, Sequence};
 use sha2::{Digest, Sha256};
 
-use super::session::Session;
+use super::{saved::Folder, session::Session};
 use crate::models::verify::hex;
 
 /// Shorter prefixes are computed faster than they are worth a file.
 const MIN_TOKENS: usize = 64;
 /// The oldest files go when the folder holds more than this many bytes.
 const MAX_BYTES: u64 = 2 << 30;
-const MAGIC: &[u8; 8] = b"QSEFKV2\n";
+const MAGIC: &[u8; 8] = b"QSEFKV3\n";
 const HASH: usize = 32;
 
 /// Saved attention state of prompt prefixes: one file per model and prefix.
 ///
-/// A file is the magic, the number of tokens (u32), the tokens (u32), keys and values per layer (f32), all little-endian,
-/// and the SHA-256 of all that. State is kept in f32, so an answer does not depend on whether its prefix was saved.
+/// A file is the magic, the number of tokens (u32), the tokens (u32), keys and values per layer (f16, as in the cache),
+/// all little-endian, and the SHA-256 of all that.
 pub(super) struct PrefixStore {
-    dir: PathBuf,
+    folder: Folder,
     model: Vec<u8>,
 }
 
 impl PrefixStore {
     /// `model` identifies the weights and the template.
     pub fn new(dir: PathBuf, model: Vec<u8>) -> Self {
-        Self { dir, model }
+        Self { folder: Folder::new(dir, "kv", MAX_BYTES), model }
     }
 
     /// Puts the state of `prefix` into the session, from memory, from its file or by computing it; what was computed is
@@ -69,52 +69,25 @@ impl PrefixStore {
         hash.update(std::env::consts::ARCH);
         hash.update(&self.model);
         prefix.iter().for_each(|token| hash.update(token.to_le_bytes()));
-        self.dir.join(hex(hash)).with_extension("kv")
+        self.folder.file(&hex(hash))
     }
 
-    fn write(&self, file: &Path, prefix: &[u32], state: &[f32]) -> Result<()> {
-        fs::create_dir_all(&self.dir).map_err(|e| Error::io("create", &self.dir, e))?;
+    fn write(&self, file: &Path, prefix: &[u32], state: &[f16]) -> Result<()> {
         let mut bytes = MAGIC.to_vec();
-        bytes.reserve(4 * (prefix.len() + state.len() + 1) + HASH);
+        bytes.reserve(4 * (prefix.len() + 1) + 2 * state.len() + HASH);
         bytes.extend((prefix.len() as u32).to_le_bytes());
         prefix.iter().for_each(|token| bytes.extend(token.to_le_bytes()));
         state.iter().for_each(|number| bytes.extend(number.to_le_bytes()));
         let hash = Sha256::digest(&bytes);
         bytes.extend(hash);
-        self.make_room(bytes.len() as u64);
-        let failed = |e| Error::io("write", file, e);
-        let mut part = tempfile::NamedTempFile::new_in(&self.dir).map_err(failed)?;
-        part.write_all(&bytes).map_err(failed)?;
-        part.persist(file).map_err(|e| failed(e.error))?;
-        Ok(())
-    }
-
-    /// Removes the oldest files until `more` bytes fit.
-    fn make_room(&self, more: u64) {
-        let Ok(entries) = fs::read_dir(&self.dir) else { return };
-        let mut files: Vec<(SystemTime, u64, PathBuf)> = entries
-            .flatten()
-            .filter(|entry| entry.path().extension().is_some_and(|e| e == "kv"))
-            .filter_map(|entry| {
-                let data = entry.metadata().ok()?;
-                Some((data.modified().ok()?, data.len(), entry.path()))
-            })
-            .collect();
-        files.sort();
-        let mut total = more + files.iter().map(|(_, size, _)| size).sum::<u64>();
-        for (_, size, path) in files {
-            if total <= MAX_BYTES {
-                break;
-            }
-            if fs::remove_file(&path).is_ok() {
-                total -= size;
-            }
-        }
+        let mut part = self.folder.part()?;
+        part.write_all(&bytes).map_err(|e| Error::io("write", part.path(), e))?;
+        self.folder.keep(part, file, bytes.len() as u64)
     }
 }
 
 /// The state in a file, if the file is whole and of this prefix.
-fn read(file: &Path, prefix: &[u32]) -> Option<Vec<f32>> {
+fn read(file: &Path, prefix: &[u32]) -> Option<Vec<f16>> {
     let bytes = fs::read(file).ok()?;
     let (body, hash) = bytes.split_at_checked(bytes.len().checked_sub(HASH)?)?;
     let rest = body.strip_prefix(MAGIC)?;
@@ -126,5 +99,5 @@ fn read(file: &Path, prefix: &[u32]) -> Option<Vec<f32>> {
         let _ = fs::remove_file(file);
         return None;
     }
-    Some(state.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+    Some(state.as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b)).collect())
 }

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use candle_core::Tensor;
+use half::f16;
 use qsef_core::{Error, Result};
 use qsef_decode::{Kernels, Sequence};
 
@@ -72,12 +73,12 @@ impl Session {
     }
 
     /// The attention state of the first `len` tokens, to be saved.
-    pub fn export(&self, len: usize) -> Vec<f32> {
+    pub fn export(&self, len: usize) -> Vec<f16> {
         self.cache.export(len.min(self.tokens.len()))
     }
 
     /// Replaces the session by saved tokens and their state.
-    pub fn import(&mut self, tokens: &[u32], state: &[f32]) -> Result<()> {
+    pub fn import(&mut self, tokens: &[u32], state: &[f16]) -> Result<()> {
         self.tokens.clear();
         self.cache.import(state, tokens.len()).map_err(failed)?;
         self.tokens.extend_from_slice(tokens);

@@ -6,7 +6,7 @@ use std::sync::{
 use candle_core::quantized::QTensor;
 use qsef_core::{Error, Result};
 
-use super::{config::Config, gguf::Gguf, gguf::first_line, linear::Linear};
+use super::{config::Config, gguf::Gguf, gguf::first_line, linear::Linear, requantised::Requantised};
 
 /// The weights of one transformer block.
 pub(super) struct Layer {
@@ -39,7 +39,7 @@ impl Weights {
     /// Candle multiplies Q4_K, Q6_K and Q8_0 by kernels that want the weight in tiles of 16 rows, and makes that copy, on
     /// one thread, when a weight is first used: 7 s for a model of 1.5B. Doing it here, a layer per thread, while the
     /// other layers are still being read, divides that by the number of cores.
-    pub fn read(gguf: &Gguf) -> Result<Self> {
+    pub fn read(gguf: &Gguf, requantised: &Requantised) -> Result<Self> {
         let config = Config::read(gguf)?;
         let slots: Vec<Mutex<Option<Result<Layer>>>> = (0..config.layers).map(|_| Mutex::new(None)).collect();
         let next = AtomicUsize::new(0);
@@ -50,12 +50,12 @@ impl Weights {
                     loop {
                         let index = next.fetch_add(1, Ordering::Relaxed);
                         let Some(slot) = slots.get(index) else { break };
-                        let layer = read_layer(gguf, &config, index);
+                        let layer = read_layer(gguf, requantised, &config, index);
                         *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(layer);
                     }
                 });
             }
-            read_ends(gguf, &config)
+            read_ends(gguf, requantised, &config)
         });
         let (embedding, output, norm, vocabulary) = ends?;
         let layers = slots
@@ -71,7 +71,11 @@ impl Weights {
     }
 }
 
-fn read_ends(gguf: &Gguf, config: &Config) -> Result<(Arc<QTensor>, Linear, Vec<f32>, usize)> {
+fn read_ends(
+    gguf: &Gguf,
+    requantised: &Requantised,
+    config: &Config,
+) -> Result<(Arc<QTensor>, Linear, Vec<f32>, usize)> {
     let wrap = |e: candle_core::Error| gguf.error(first_line(&e));
     let embedding = Arc::new(gguf.tensor("token_embd.weight")?);
     let (vocabulary, width) = embedding.shape().dims2().map_err(wrap)?;
@@ -79,17 +83,17 @@ fn read_ends(gguf: &Gguf, config: &Config) -> Result<(Arc<QTensor>, Linear, Vec<
         return Err(gguf.error(format!("`token_embd.weight` is {width} wide, the model {}", config.hidden)));
     }
     let output = if gguf.has("output.weight") { "output.weight" } else { "token_embd.weight" };
-    let (output, _) = gguf.matrix(output, (vocabulary, width), false)?;
+    let (output, _) = gguf.matrix(output, (vocabulary, width), false, requantised)?;
     let norm = gguf.floats("output_norm.weight", config.hidden)?;
     Ok((embedding, Linear::new(output, None).map_err(wrap)?, norm, vocabulary))
 }
 
-fn read_layer(gguf: &Gguf, config: &Config, index: usize) -> Result<Layer> {
+fn read_layer(gguf: &Gguf, requantised: &Requantised, config: &Config, index: usize) -> Result<Layer> {
     let name = |part: &str, kind: &str| format!("blk.{index}.{part}.{kind}");
     let linear = |part: &str, outputs: usize, inputs: usize| -> Result<Linear> {
         let tensor = name(part, "weight");
         let wrap = |e: candle_core::Error| gguf.error(format!("tensor `{tensor}`: {}", first_line(&e)));
-        let (weight, blocks) = gguf.matrix(&tensor, (outputs, inputs), true)?;
+        let (weight, blocks) = gguf.matrix(&tensor, (outputs, inputs), true, requantised)?;
         let bias = name(part, "bias");
         let bias = gguf.has(&bias).then(|| gguf.floats(&bias, outputs)).transpose()?;
         let linear = Linear::new(weight, bias).map_err(wrap)?;
