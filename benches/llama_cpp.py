@@ -1,6 +1,6 @@
-"""Measures the embedded backend beside llama.cpp: the same GGUF file, threads and numbers of tokens, in turn on the same machine.
+"""Measures a backend, the embedded one unless told otherwise, beside llama.cpp: the same GGUF file, threads and numbers of tokens, in turn on the same machine.
 
-Usage: python benches/llama_cpp.py QSEF_BINARY [--model NAME]... [--rounds N] [--plans CASES.jsonl [--limit N]]     (needs the wheel xllamacpp)
+Usage: python benches/llama_cpp.py QSEF_BINARY [--model NAME]... [--backend PREFIX] [--rounds N] [--plans CASES.jsonl [--limit N]]     (needs the wheel xllamacpp)
 
 Without --plans: loading, prompt and generation. With it: a plan for each request, with the planner's own messages and JSON
 Schema; llama.cpp's server gets the messages and the schema over its API, with its prompt cache on and a first plan that does not
@@ -70,6 +70,7 @@ if sys.argv[1] == "--one":
 parser = argparse.ArgumentParser()
 parser.add_argument("qsef")
 parser.add_argument("--model", action="append")
+parser.add_argument("--backend", default="", help="what to put before the model's name, such as llamacpp: in a build with that backend")
 parser.add_argument("--rounds", type=int, default=5)
 parser.add_argument("--plans")
 parser.add_argument("--limit", type=int, default=10**9)
@@ -79,7 +80,7 @@ for model in args.model or ["qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b"]:
     path = next(str(p) for p in pathlib.Path(folder).iterdir() if p.suffix == ".gguf")
     ours, theirs = [], []
     if args.plans:
-        planning = [args.qsef, "bench", "plan", "--cases", args.plans, "--limit", args.limit, "--model", model, "--json"]
+        planning = [args.qsef, "bench", "plan", "--cases", args.plans, "--limit", args.limit, "--model", args.backend + model, "--json"]
         for _ in range(args.rounds):
             ours.append(run(planning))
             questions = json.dumps([p["question"] for p in ours[-1]["plans"]])
@@ -94,7 +95,7 @@ for model in args.model or ["qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b"]:
         median = lambda r: statistics.median(p["seconds"] for p in r["plans"])
         compare("median seconds", [median(r) for r in ours], [median(r) for r in theirs])
     else:
-        bench = [args.qsef, "bench", "generate", "--model", model, "--prompt-tokens", PROMPT, "--new-tokens", NEW, "--json"]
+        bench = [args.qsef, "bench", "generate", "--model", args.backend + model, "--prompt-tokens", PROMPT, "--new-tokens", NEW, "--json"]
         for _ in range(args.rounds):
             ours.append(run(bench))
             theirs.append(run([sys.executable, __file__, "--one", path]))

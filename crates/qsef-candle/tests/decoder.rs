@@ -326,7 +326,8 @@ async fn answers_made_together_are_those_made_alone() {
 #[derive(Deserialize)]
 struct Judged {
     tokens: Vec<u32>,
-    logprobs: Vec<f64>,
+    /// Null where llama.cpp's server does not tell.
+    logprobs: Vec<Option<f64>>,
 }
 
 #[test]
@@ -338,18 +339,19 @@ fn perplexity_is_that_of_llama_cpp() {
         let judged: Judged = serde_json::from_str(file).unwrap();
         let model = if name == SMALL { model(SMALL) } else { CandleModel::load(name, &path(name)).unwrap() };
         let logits = model.logits(&judged.tokens).unwrap();
-        let own: f64 = logits
-            .iter()
-            .zip(&judged.tokens[1..])
-            .map(|(logits, token)| {
-                let top = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-                let total: f64 = logits.iter().map(|l| (f64::from(*l) - top).exp()).sum();
-                f64::from(logits[*token as usize]) - top - total.ln()
-            })
-            .sum();
-        let count = judged.logprobs.len() as f64;
-        let [own, theirs] = [own, judged.logprobs.iter().sum()].map(|sum: f64| (-sum / count).exp());
-        println!("{name}: perplexity {own:.4}, llama.cpp {theirs:.4}, ratio {:.4}", own / theirs);
+        let own = logits.iter().zip(&judged.tokens[1..]).map(|(logits, token)| {
+            let top = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+            let total: f64 = logits.iter().map(|l| (f64::from(*l) - top).exp()).sum();
+            f64::from(logits[*token as usize]) - top - total.ln()
+        });
+        let both: Vec<(f64, f64)> =
+            own.zip(&judged.logprobs).filter_map(|(own, theirs)| Some((own, (*theirs)?))).collect();
+        let count = both.len() as f64;
+        let [own, theirs] = [|(own, _): &(f64, f64)| *own, |(_, theirs): &(f64, f64)| *theirs]
+            .map(|of| both.iter().map(of).sum::<f64>() / count);
+        let apart = both.iter().map(|(o, t)| (t - o - (theirs - own)).powi(2)).sum::<f64>();
+        let (own, theirs, error) = ((-own).exp(), (-theirs).exp(), apart.sqrt() / count);
+        println!("{name}: perplexity {own:.3}, llama.cpp {theirs:.3}, ratio {:.4} ± {error:.4}", own / theirs);
         assert!((own / theirs - 1.0).abs() < 0.01, "{name}: {own}, {theirs}");
     }
 }

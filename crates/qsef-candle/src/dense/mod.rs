@@ -1,4 +1,4 @@
-//! Products, sums and functions of numbers in 32 bits over slices, for what candle does slowly when there are few of them.
+//! Products, sums and functions of numbers in 32 bits over slices, for what candle does slowly.
 
 mod functions;
 mod parallel;
@@ -6,4 +6,4 @@ mod product;
 
 pub use functions::{erf, exp, softmax, sum};
 pub use parallel::{in_parallel, in_parts, side_by_side};
-pub use product::{mix, product};
+pub use product::{mix, product, product_of_many};

@@ -10,6 +10,40 @@ pub fn product(x: &[&[f32]], weight: &[f32], inputs: usize) -> Vec<f32> {
     products
 }
 
+/// `x·Wᵀ`, (rows, outputs), on this thread, for many rows: packing both for the product pays then. `x` is (rows, inputs), `weight`
+/// (outputs, inputs).
+pub fn product_of_many(x: &[f32], weight: &[f32], inputs: usize) -> Vec<f32> {
+    let (rows, outputs) = (x.len() / inputs.max(1), weight.len() / inputs.max(1));
+    let mut products = vec![0.0; rows * outputs];
+    let (across, down) = (outputs as isize, inputs as isize);
+    // SAFETY: the three matrices lie within their slices: rows of `inputs` and of `outputs` numbers, one after the other.
+    #[allow(unsafe_code)]
+    unsafe {
+        gemm::gemm(
+            rows,
+            outputs,
+            inputs,
+            products.as_mut_ptr(),
+            1,
+            across,
+            false,
+            x.as_ptr(),
+            1,
+            down,
+            weight.as_ptr(),
+            down,
+            1,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+    products
+}
+
 struct Product<'a> {
     x: &'a [&'a [f32]],
     weight: &'a [f32],

@@ -4,10 +4,15 @@ use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 use pulp::Arch;
 
-use crate::dense::{erf, in_parallel, product, side_by_side};
+use crate::dense::{erf, in_parallel, product, product_of_many, side_by_side};
 
 /// Parts that a product is divided into for the threads: more than there are of these, so that none waits long.
 const PARTS: usize = 16;
+/// Fewer where each packs all rows for itself.
+const PARTS_OF_MANY: usize = 4;
+
+/// Rows for which packing pays.
+const MANY: usize = 64;
 
 /// `x·Wᵀ + b` in 32 bits.
 pub(super) struct Linear {
@@ -37,18 +42,19 @@ impl Linear {
     /// `x`: (rows, inputs), to (rows, outputs).
     pub fn forward(&self, x: &[f32]) -> Vec<f32> {
         let inputs = self.inputs.max(1);
-        let x: Vec<&[f32]> = x.chunks_exact(inputs).collect();
-        let share = self.bias.len().div_ceil(PARTS).next_multiple_of(2).max(2);
+        let rows: Vec<&[f32]> = x.chunks_exact(inputs).collect();
+        let many = rows.len() >= MANY;
+        let share = self.bias.len().div_ceil(if many { PARTS_OF_MANY } else { PARTS }).next_multiple_of(2).max(2);
         let parts: Vec<_> = self.weight.chunks(share * inputs).zip(self.bias.chunks(share)).collect();
         let mapped = in_parallel(&parts, |(weight, bias)| {
-            let mut mapped = product(&x, weight, inputs);
+            let mut mapped = if many { product_of_many(x, weight, inputs) } else { product(&rows, weight, inputs) };
             for row in mapped.chunks_mut(bias.len()) {
                 row.iter_mut().zip(*bias).for_each(|(to, bias)| *to += bias);
             }
             (self.activation)(&mut mapped);
             mapped
         });
-        side_by_side(&mapped, x.len())
+        side_by_side(&mapped, rows.len())
     }
 }
 

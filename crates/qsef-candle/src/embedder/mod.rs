@@ -15,7 +15,7 @@ use tokenizers::{Tokenizer, TruncationParams};
 const WINDOW: usize = 256;
 
 /// Tokens that are encoded in one pass, unless one text alone has more: what is computed of them stays in the processor's caches.
-const BATCH_TOKENS: usize = 256;
+const BATCH_TOKENS: usize = 512;
 
 struct Inner {
     name: String,
