@@ -3,7 +3,7 @@ use std::sync::mpsc::Receiver;
 use futures::channel::mpsc::UnboundedSender;
 #[cfg(feature = "mtmd")]
 use qsef_core::Part;
-use qsef_core::{Delta, Error, Message, Request, Result};
+use qsef_core::{Delta, Message, Request, Result};
 use qsef_decode::{Job, generate};
 
 #[cfg(feature = "mtmd")]
