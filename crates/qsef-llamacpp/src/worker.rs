@@ -1,9 +1,9 @@
 use std::sync::mpsc::Receiver;
 
 use futures::channel::mpsc::UnboundedSender;
-#[cfg(feature = "mtmd")]
-use qsef_core::Part;
 use qsef_core::{Delta, Message, Request, Result};
+#[cfg(feature = "mtmd")]
+use qsef_core::{Error, Part};
 use qsef_decode::{Job, generate};
 
 #[cfg(feature = "mtmd")]
