@@ -7,6 +7,7 @@ use crate::{Error, Message, Modality, Part, Price, Result, Tool, ToolCall, ToolC
 
 /// What a model is and can do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ModelInfo {
     /// The name it was asked for by.
     pub name: String,
@@ -18,6 +19,20 @@ pub struct ModelInfo {
     pub accepts: Vec<Modality>,
     /// What its tokens cost; nothing for a local model.
     pub price: Price,
+}
+
+impl ModelInfo {
+    /// A free model that takes text, of unknown size.
+    pub fn new(name: impl Into<String>, context_tokens: usize) -> Self {
+        let (accepts, price) = (vec![Modality::Text], Price::default());
+        Self { name: name.into(), context_tokens, params_b: None, accepts, price }
+    }
+
+    /// Says how many parameters it has, in units of 10⁹.
+    pub fn params_b(mut self, params_b: f64) -> Self {
+        self.params_b = Some(params_b);
+        self
+    }
 }
 
 /// What the output must look like.
@@ -145,11 +160,12 @@ impl std::ops::AddAssign for Usage {
 }
 
 /// Why generation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum FinishReason {
     /// The model, or the grammar, ended the output.
+    #[default]
     Stop,
     /// The model asks for tools and waits for what they return.
     #[serde(rename = "tool_calls")]
@@ -204,7 +220,8 @@ pub enum Delta {
 pub type DeltaStream = BoxStream<'static, Result<Delta>>;
 
 /// A whole answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
 pub struct Generation {
     /// The text.
     pub text: String,

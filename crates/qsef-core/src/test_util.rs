@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::{StreamExt, stream};
 
 use crate::{
-    Delta, DeltaStream, Embedder, Error, FinishReason, LanguageModel, Modality, ModelInfo, Price, Request, Result,
-    ToolCall, Usage,
+    Delta, DeltaStream, Embedder, Error, FinishReason, LanguageModel, ModelInfo, Request, Result, ToolCall, Usage,
 };
 
 type Script = dyn Fn(&Request) -> Result<(String, Vec<ToolCall>)> + Send + Sync;
@@ -31,14 +30,7 @@ impl ScriptedModel {
 
     /// A model that answers, and asks for tools, as `script` says.
     pub fn with_calls(script: impl Fn(&Request) -> Result<(String, Vec<ToolCall>)> + Send + Sync + 'static) -> Self {
-        let info = ModelInfo {
-            name: "scripted".into(),
-            context_tokens: 4096,
-            params_b: None,
-            accepts: vec![Modality::Text],
-            price: Price::default(),
-        };
-        Self { info, script: Arc::new(script), seen: Some(Arc::default()) }
+        Self { info: ModelInfo::new("scripted", 4096), script: Arc::new(script), seen: Some(Arc::default()) }
     }
 
     /// A model that gives these answers in turn, and fails when they are used up.

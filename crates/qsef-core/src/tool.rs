@@ -97,6 +97,17 @@ impl Request {
         }
     }
 
+    /// For a backend that cannot offer tools: refuses a request that has any.
+    ///
+    /// # Errors
+    /// [`Error::Input`], naming the model.
+    pub fn refuse_tools(&self, model: &str) -> Result<()> {
+        if self.tools.is_empty() {
+            return self.check_tools();
+        }
+        Err(Error::Input(format!("the model `{model}` cannot call tools")))
+    }
+
     /// Whether a call is of a tool that was offered, with arguments that conform to its schema.
     ///
     /// # Errors
@@ -174,13 +185,7 @@ mod tests {
 
     #[test]
     fn an_answer_without_a_call_does_not_do_where_one_is_required() {
-        let made = |calls| Generation {
-            text: "Oslo".into(),
-            calls,
-            usage: crate::Usage::default(),
-            finish: FinishReason::Stop,
-            logprobs: Vec::new(),
-        };
+        let made = |calls| Generation { text: "Oslo".into(), calls, ..Generation::default() };
         let required = request(&["a"]).tool_choice(ToolChoice::Required);
         assert!(matches!(required.check_answer("m", &made(vec![])), Err(Error::BadOutput { .. })));
         assert!(required.check_answer("m", &made(vec![call("a", json!({"city": "Oslo"}))])).is_ok());

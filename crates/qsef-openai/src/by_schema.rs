@@ -42,21 +42,23 @@ pub(crate) fn put(request: &Request) -> Request {
 ///
 /// # Errors
 /// That it is no such document.
-pub(crate) fn read(request: &Request, made: Generation) -> Result<Generation, String> {
-    let cut = Generation { text: String::new(), logprobs: Vec::new(), ..made.clone() };
+pub(crate) fn read(request: &Request, mut made: Generation) -> Result<Generation, String> {
+    let text = std::mem::take(&mut made.text);
+    made.logprobs.clear();
     if made.finish != FinishReason::Stop {
-        return Ok(cut);
+        return Ok(made);
     }
-    let mut document: Map<String, Value> = serde_json::from_str(&made.text).map_err(|e| e.to_string())?;
+    let mut document: Map<String, Value> = serde_json::from_str(&text).map_err(|e| e.to_string())?;
     if let Some(answer) = document.remove(ANSWER) {
-        let text = if let Value::String(text) = answer { text } else { answer.to_string() };
-        return Ok(Generation { text, ..cut });
+        made.text = if let Value::String(text) = answer { text } else { answer.to_string() };
+        return Ok(made);
     }
     let (Some(Value::String(name)), Some(arguments)) = (document.remove("name"), document.remove("arguments")) else {
         return Err("it is neither a call nor an answer".into());
     };
     let id = format!("call-{}", earlier_calls(request) + 1);
-    Ok(Generation { calls: vec![ToolCall { id, name, arguments }], finish: FinishReason::ToolCalls, ..cut })
+    (made.calls, made.finish) = (vec![ToolCall { id, name, arguments }], FinishReason::ToolCalls);
+    Ok(made)
 }
 
 /// How many calls a conversation has.
@@ -95,7 +97,6 @@ fn plain(message: &Message, all: &[Message]) -> Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use qsef_core::Usage;
 
     fn request() -> Request {
         let call = ToolCall { id: "a".into(), name: "sun".into(), arguments: json!({"city": "Oslo"}) };
@@ -104,7 +105,9 @@ mod tests {
     }
 
     fn made(text: &str, finish: FinishReason) -> Generation {
-        Generation { text: text.into(), calls: Vec::new(), usage: Usage::default(), finish, logprobs: Vec::new() }
+        let mut made = Generation::default();
+        (made.text, made.finish) = (text.into(), finish);
+        made
     }
 
     #[test]

@@ -52,13 +52,9 @@ impl OpenAiModel {
     /// The model that the server calls `name`. In messages and reports it is `openai:NAME`.
     pub fn new(client: Client, name: &str) -> Self {
         let facts = client.settings().models.facts(name);
-        let info = ModelInfo {
-            name: format!("openai:{name}"),
-            context_tokens: facts.context_tokens.unwrap_or(CONTEXT_TOKENS),
-            params_b: None,
-            price: facts.price(),
-            accepts: facts.accepts.unwrap_or_else(|| vec![Modality::Text]),
-        };
+        let mut info = ModelInfo::new(format!("openai:{name}"), facts.context_tokens.unwrap_or(CONTEXT_TOKENS));
+        info.price = facts.price();
+        info.accepts = facts.accepts.unwrap_or(info.accepts);
         let dialects = (0..client.count()).map(|_| Dialect::default()).collect();
         Self { client, name: name.to_owned(), info, dialects, is_without_tools: Arc::default() }
     }
@@ -179,7 +175,11 @@ impl OpenAiModel {
             }
             let why = match document_in(&made.text, schema) {
                 Ok(text) if text.len() == made.text.len() => return Ok(made),
-                Ok(text) => return Ok(Generation { text: text.to_owned(), logprobs: Vec::new(), ..made }),
+                Ok(text) => {
+                    made.text = text.to_owned();
+                    made.logprobs.clear();
+                    return Ok(made);
+                }
                 Err(why) => why,
             };
             if mode == SchemaMode::Strict {

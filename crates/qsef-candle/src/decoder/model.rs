@@ -4,9 +4,7 @@ use std::{
 };
 
 use futures::{StreamExt, channel::mpsc};
-use qsef_core::{
-    DeltaStream, Error, LanguageModel, Message, Modality, ModelInfo, Price, Request, Result, Tool, check_real_model,
-};
+use qsef_core::{DeltaStream, Error, LanguageModel, Message, ModelInfo, Request, Result, Tool, check_real_model};
 use qsef_decode::{Grammars, Job, Kernels, Sampler, Sequence, Tail, Template};
 
 use super::{
@@ -229,13 +227,7 @@ impl CandleModel {
 }
 
 fn info(name: &str, gguf: &Gguf, config: &Config) -> ModelInfo {
-    ModelInfo {
-        name: name.to_owned(),
-        context_tokens: config.context,
-        params_b: Some(gguf.parameters() as f64 / 1e9),
-        accepts: vec![Modality::Text],
-        price: Price::default(),
-    }
+    ModelInfo::new(name, config.context).params_b(gguf.parameters() as f64 / 1e9)
 }
 
 impl Inner {
