@@ -82,6 +82,26 @@ fn eight_bits_are_near_the_unquantised_model_and_do_not_depend_on_the_texts_besi
     }
 }
 
+/// Over the sentences of a text: how near the vectors are to the default embedder's, and how often both find the same nearest sentence.
+#[test]
+fn it_agrees_with_the_default_embedder() {
+    let text = include_str!("../../qsef-candle/tests/data/text.txt");
+    let sentences = text.split_inclusive(['.', '?', '!', ';']).map(str::trim).filter(|sentence| sentence.len() > 20);
+    let sentences: Vec<String> = sentences.map(str::to_owned).collect();
+    let ours = int8().embed_blocking(&sentences).unwrap();
+    let dir = files("all-minilm-l6-v2").dir;
+    let others = qsef_candle::embedder::CandleEmbedder::load("x", &dir).unwrap().embed_blocking(&sentences).unwrap();
+    let near: Vec<f32> = ours.iter().zip(&others).map(|(a, b)| cosine(a, b)).collect();
+    let nearest = |vectors: &[Vec<f32>], place: usize| {
+        let beside = (0..vectors.len()).filter(|other| *other != place);
+        beside.max_by(|a, b| cosine(&vectors[*a], &vectors[place]).total_cmp(&cosine(&vectors[*b], &vectors[place])))
+    };
+    let same = (0..ours.len()).filter(|place| nearest(&ours, *place) == nearest(&others, *place)).count();
+    let (mean, least) = (near.iter().sum::<f32>() / near.len() as f32, near.iter().copied().fold(1.0, f32::min));
+    println!("{} sentences: cosine {mean:.4} (mean), {least:.4} (least), the same nearest for {same}", near.len());
+    assert!(mean > 0.97 && least > 0.9 && 4 * same > 3 * near.len(), "{mean} {least} {same}");
+}
+
 #[test]
 fn the_first_token_alone_and_fewer_tokens_are_other_vectors() {
     let text = ["The cat sleeps on the sofa while it rains in the hills.".to_owned()];

@@ -1,6 +1,6 @@
 use std::{path::Path, sync::Arc};
 
-use mistralrs::{GgufModelBuilder, Model, ModelBuilder, ModelCategory, TokenSource};
+use mistralrs::{GgufModelBuilder, Model, ModelCategory, MultimodalModelBuilder, TextModelBuilder, TokenSource};
 use qsef_core::{DeltaStream, Error, LanguageModel, Modality, ModelInfo, Request, Result, check_real_model};
 use tokio::sync::mpsc;
 
@@ -52,9 +52,10 @@ impl MistralRsModel {
     pub fn load_with(name: &str, path: &Path, options: &Options) -> Result<Self> {
         check_real_model(name)?;
         let Described { mut info, special } = describe(name, path)?;
+        let senses = info.accepts.len() > 1;
         let bad = |why: String| Error::ModelFile(format!("mistral.rs cannot load {}: {why}", path.display()));
         // A thread of its own: the caller's may be one of a runtime, which does not wait; and a panic of mistral.rs ends there.
-        let loaded = std::thread::scope(|scope| scope.spawn(|| build(path, options)).join());
+        let loaded = std::thread::scope(|scope| scope.spawn(|| build(path, senses, options)).join());
         let model = match loaded {
             Ok(model) => model.map_err(bad)?,
             Err(_) => return Err(bad("it panicked; it knows fewer architectures than other backends".into())),
@@ -78,28 +79,30 @@ impl MistralRsModel {
     }
 }
 
-/// Has mistral.rs load a model from files that are here, and only from these.
-fn build(path: &Path, options: &Options) -> Result<Model, String> {
+/// Has mistral.rs load a model from files that are here, and only from these; `senses` for one that takes more than text. (mistral.rs's
+/// own way of telling them apart asks the hub.)
+fn build(path: &Path, senses: bool, options: &Options) -> Result<Model, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
-    let at_once = options.at_once.unwrap_or(Options::AT_ONCE).max(1);
-    let built = if path.is_dir() {
-        let mut builder =
-            ModelBuilder::new(path.display()).with_token_source(TokenSource::None).with_max_num_seqs(at_once);
-        if options.cpu {
-            builder = builder.with_force_cpu();
-        }
-        runtime.block_on(builder.build())
-    } else {
+    // The builders have these methods in common, but no trait.
+    macro_rules! build {
+        ($builder:expr) => {{
+            let at_once = options.at_once.unwrap_or(Options::AT_ONCE).max(1);
+            let mut builder = $builder.with_token_source(TokenSource::None).with_max_num_seqs(at_once);
+            if options.cpu {
+                builder = builder.with_force_cpu();
+            }
+            runtime.block_on(builder.build())
+        }};
+    }
+    let built = if !path.is_dir() {
         let (dir, file) = (path.parent().unwrap_or(Path::new("")), path.file_name().unwrap_or_default());
-        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
         // A directory that is there: what is named otherwise is taken for a repository of the hub.
-        let mut builder = GgufModelBuilder::new(dir.display(), vec![file.to_string_lossy()])
-            .with_token_source(TokenSource::None)
-            .with_max_num_seqs(at_once);
-        if options.cpu {
-            builder = builder.with_force_cpu();
-        }
-        runtime.block_on(builder.build())
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        build!(GgufModelBuilder::new(dir.display(), vec![file.to_string_lossy()]))
+    } else if senses {
+        build!(MultimodalModelBuilder::new(path.display()))
+    } else {
+        build!(TextModelBuilder::new(path.display()))
     };
     built.map_err(|e| e.to_string().lines().next().unwrap_or_default().to_owned())
 }

@@ -3,13 +3,17 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // helpers of tests are test code
 
+mod tiny;
+
 use std::{
     path::PathBuf,
     sync::{OnceLock, atomic::AtomicBool},
     time::Instant,
 };
 
-use qsef_core::{AnyModel, Error, FinishReason, Media, Message, Part, Request, schema, test_util::conformance};
+use qsef_core::{
+    AnyModel, Error, FinishReason, Media, Message, Modality, Part, Request, schema, test_util::conformance,
+};
 use qsef_mistralrs::MistralRsModel;
 
 const SMALL: &str = "qwen2.5-coder-0.5b";
@@ -122,4 +126,46 @@ fn damaged_files_are_named() {
 fn a_file_is_described_without_loading_it() {
     let info = MistralRsModel::peek("x", &path(SMALL)).unwrap();
     assert!(info.context_tokens == 32_768 && (0.4..0.7).contains(&info.params_b.unwrap()), "{info:?}");
+}
+
+#[tokio::test]
+async fn a_directory_of_safetensors_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    tiny::llama(dir.path());
+    let model = AnyModel::new(MistralRsModel::load("tiny", dir.path()).unwrap());
+    assert_eq!((model.info().context_tokens, model.info().accepts.as_slice()), (1024, [Modality::Text].as_slice()));
+    let made = model.generate(Request::new(vec![Message::user("Hello")]).max_tokens(6)).await.unwrap();
+    assert!((1..=6).contains(&made.usage.completion_tokens), "{made:?}");
+    let schema = serde_json::json!({"enum": ["yes", "no"]});
+    let made = model.generate(Request::new(vec![Message::user("Yes?")]).json_schema(schema)).await.unwrap();
+    assert!([r#""yes""#, r#""no""#].contains(&made.text.as_str()), "{made:?}");
+    std::fs::remove_file(dir.path().join("model.safetensors")).unwrap();
+    let error = MistralRsModel::load("tiny", dir.path()).unwrap_err();
+    assert!(matches!(&error, Error::ModelFile(m) if m.contains("safetensors")), "{error}");
+}
+
+#[tokio::test]
+async fn images_are_looked_at() {
+    let dir = tempfile::tempdir().unwrap();
+    tiny::llava(dir.path());
+    let model = AnyModel::new(MistralRsModel::load("tiny", dir.path()).unwrap());
+    assert_eq!(model.info().accepts, [Modality::Text, Modality::Image]);
+    let ask = async |image: Option<Vec<u8>>| {
+        let mut message = Message::user("What is this?");
+        message.parts.extend(image.map(|bytes| Part::Image(Media { mime: "image/png".into(), bytes })));
+        let mut request = Request::new(vec![message]).max_tokens(1);
+        request.top_logprobs = 3;
+        model.generate(request).await
+    };
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../qsef-fastembed/tests/data/image");
+    let image = |name: &str| Some(std::fs::read(format!("{data}/{name}")).unwrap());
+    let (none, one, other) =
+        (ask(None).await.unwrap(), ask(image("checks.png")).await.unwrap(), ask(image("slope.png")).await.unwrap());
+    // Four patches, and nothing else.
+    assert_eq!(one.usage.prompt_tokens, none.usage.prompt_tokens + 4);
+    let likely = |made: &qsef_core::Generation| made.logprobs[0].top.clone();
+    assert!(likely(&one) != likely(&other) && likely(&one) != likely(&none), "{one:?} {other:?}");
+    assert_eq!(likely(&one), likely(&ask(image("checks.png")).await.unwrap()));
+    let error = ask(Some(b"no image".to_vec())).await.unwrap_err();
+    assert!(matches!(&error, Error::Input(m) if m.contains("image/png")), "{error}");
 }
