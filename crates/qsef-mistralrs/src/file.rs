@@ -3,7 +3,7 @@
 use std::{fs::File, path::Path};
 
 use candle_core::quantized::gguf_file::{Content, Value as GgufValue};
-use qsef_core::{Error, Modality, ModelInfo, Price, Result};
+use qsef_core::{Error, Modality, ModelInfo, Result};
 use serde_json::Value;
 
 /// The context of a model whose files do not say.
@@ -54,13 +54,8 @@ fn gguf(name: &str, path: &Path) -> Result<Described> {
     let named = list("tokenizer.ggml.tokens").iter().zip(list("tokenizer.ggml.token_type"));
     let special = named.filter(|(_, kind)| kind.to_i32().is_ok_and(|kind| kind != 1));
     let special = special.filter_map(|(token, _)| token.to_string().ok().cloned()).collect();
-    let info = ModelInfo {
-        name: name.to_owned(),
-        context_tokens: context.map_or(CONTEXT_TOKENS, |tokens| tokens as usize).max(1),
-        params_b: Some(parameters as f64 / 1e9),
-        accepts: vec![Modality::Text],
-        price: Price::default(),
-    };
+    let context = context.map_or(CONTEXT_TOKENS, |tokens| tokens as usize).max(1);
+    let info = ModelInfo::new(name, context).params_b(parameters as f64 / 1e9);
     Ok(Described { info, special })
 }
 
@@ -82,13 +77,8 @@ fn directory(name: &str, dir: &Path) -> Result<Described> {
     let audio = config.get("audio_config").map(|_| Modality::Audio);
     let added = tokenizer.get("added_tokens").and_then(Value::as_array).into_iter().flatten();
     let special = added.filter_map(|token| token.get("content")?.as_str().map(str::to_owned)).collect();
-    let info = ModelInfo {
-        name: name.to_owned(),
-        context_tokens: context.map_or(CONTEXT_TOKENS, |tokens| tokens as usize).max(1),
-        params_b: None,
-        accepts: [Some(Modality::Text), image, audio].into_iter().flatten().collect(),
-        price: Price::default(),
-    };
+    let mut info = ModelInfo::new(name, context.map_or(CONTEXT_TOKENS, |tokens| tokens as usize).max(1));
+    info.accepts = [Some(Modality::Text), image, audio].into_iter().flatten().collect();
     Ok(Described { info, special })
 }
 

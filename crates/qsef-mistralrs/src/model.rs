@@ -121,7 +121,7 @@ impl LanguageModel for MistralRsModel {
         let sent = engine.send(mistralrs::Request::Normal(Box::new(made))).await;
         sent.map_err(|_| self.core.failed("its engine has ended; load the model again"))?;
         let expected = self.count_tokens(&request);
-        Ok(reader::read(self.core.clone(), responses, expected, request.max_tokens.max(1)))
+        Ok(reader::read(self.core.clone(), responses, expected, &request))
     }
 }
 

@@ -4,7 +4,8 @@ use std::{collections::VecDeque, sync::Arc};
 
 use futures::{StreamExt, stream};
 use mistralrs::{ChatCompletionResponse, ChunkChoice, Response, ResponseLogprob, TopLogprob};
-use qsef_core::{Delta, DeltaStream, Error, FinishReason, Result, TokenLogprob, Usage};
+use qsef_core::{Delta, DeltaStream, Error, FinishReason, Request, Result, TokenLogprob, Usage};
+use qsef_decode::tools;
 use tokio::sync::mpsc::Receiver;
 
 use crate::model::Core;
@@ -14,6 +15,8 @@ struct Answer {
     core: Arc<Core>,
     responses: Receiver<Response>,
     ready: VecDeque<Result<Delta>>,
+    /// Of the calls of an answer with tools.
+    calls: Option<tools::Reader>,
     /// Tokens that have come: one with each response of a stream.
     tokens: u64,
     /// Tokens of the prompt where mistral.rs does not get to say.
@@ -22,10 +25,18 @@ struct Answer {
     done: bool,
 }
 
-/// The pieces of an answer of at most `max_tokens` to a prompt of about `expected` tokens.
-pub(crate) fn read(core: Arc<Core>, responses: Receiver<Response>, expected: u64, max_tokens: usize) -> DeltaStream {
-    let max_tokens = max_tokens as u64;
-    let answer = Answer { core, responses, ready: VecDeque::new(), tokens: 0, expected, max_tokens, done: false };
+/// The pieces of an answer to a request whose prompt has about `expected` tokens.
+pub(crate) fn read(core: Arc<Core>, responses: Receiver<Response>, expected: u64, request: &Request) -> DeltaStream {
+    let answer = Answer {
+        core,
+        responses,
+        ready: VecDeque::new(),
+        calls: tools::Reader::new(request),
+        tokens: 0,
+        expected,
+        max_tokens: request.max_tokens.max(1) as u64,
+        done: false,
+    };
     stream::unfold(answer, async |mut answer| {
         while answer.ready.is_empty() && !answer.done {
             let response = answer.responses.recv().await;
@@ -72,18 +83,28 @@ impl Answer {
     }
 
     fn text(&mut self, text: Option<String>, logprobs: Vec<TokenLogprob>) {
-        let text = text.unwrap_or_default();
+        let mut text = text.unwrap_or_default();
+        let mut calls = Vec::new();
+        if let Some(reader) = &mut self.calls {
+            (text, calls) = reader.push(&text);
+        }
         if !text.is_empty() || !logprobs.is_empty() {
             self.ready.push_back(Ok(Delta::Text { text, logprobs }));
         }
+        self.ready.extend(calls.into_iter().map(|call| Ok(Delta::ToolCall(call))));
     }
 
     fn end(&mut self, reason: &str, usage: Option<&mistralrs::Usage>) {
         let finish = match reason {
             "length" => FinishReason::Length,
             "canceled" => return self.fail(Error::Cancelled),
+            _ if self.calls.as_ref().is_some_and(tools::Reader::has_read) => FinishReason::ToolCalls,
             _ => FinishReason::Stop,
         };
+        let held = self.calls.as_mut().map(tools::Reader::finish).unwrap_or_default();
+        if !held.is_empty() {
+            self.ready.push_back(Ok(Delta::Text { text: held, logprobs: Vec::new() }));
+        }
         let usage = match usage {
             Some(usage) => Usage {
                 prompt_tokens: usage.prompt_tokens as u64,
