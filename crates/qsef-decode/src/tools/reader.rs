@@ -55,10 +55,10 @@ impl Reader {
                 self.held = format!("{OPEN}{rest}");
                 return (text, calls);
             };
-            let (whole, after) = (format!("{OPEN}{body}{CLOSE}"), after.to_owned());
-            match self.read(&body.to_owned()) {
+            let (body, after) = (body.to_owned(), after.to_owned());
+            match self.read(&body) {
                 Some(call) => calls.push(call),
-                None => text.push_str(&whole),
+                None => text.extend([OPEN, body.as_str(), CLOSE]),
             }
             self.held = after;
         }
