@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use futures::{StreamExt, stream};
-use mistralrs::{ChatCompletionResponse, ChunkChoice, Response, ResponseLogprob, TopLogprob};
+use mistralrs::{ChatCompletionResponse, Response, TopLogprob};
 use qsef_core::{Delta, DeltaStream, Error, FinishReason, Request, Result, TokenLogprob, Usage};
 use qsef_decode::tools;
 use tokio::sync::mpsc::Receiver;
@@ -78,7 +78,8 @@ impl Answer {
     fn whole(&mut self, mut whole: ChatCompletionResponse) {
         let Some(choice) = whole.choices.pop() else { return self.fail(self.core.failed("an answer without content")) };
         let logprobs = choice.logprobs.and_then(|logprobs| logprobs.content).unwrap_or_default();
-        self.text(choice.message.content, logprobs.iter().map(natural).collect());
+        let logprobs = logprobs.into_iter().map(|one| natural(one.token, one.logprob, one.top_logprobs)).collect();
+        self.text(choice.message.content, logprobs);
         self.end(&choice.finish_reason, Some(&whole.usage));
     }
 
@@ -128,14 +129,12 @@ fn ln(log10: f32) -> f32 {
     log10 * std::f32::consts::LN_10
 }
 
-fn natural(token: &ResponseLogprob) -> TokenLogprob {
-    let mut top: Vec<(String, f32)> = token
-        .top_logprobs
-        .iter()
-        .map(|TopLogprob { token, logprob, bytes }| (bytes.clone().unwrap_or_else(|| token.to_string()), ln(*logprob)))
-        .collect();
+/// Of a token and the likeliest ones in its place. (What mistral.rs calls a token with these has no public name.)
+fn natural(token: String, logprob: f32, top: Vec<TopLogprob>) -> TokenLogprob {
+    let text = |one: TopLogprob| (one.bytes.unwrap_or_else(|| one.token.to_string()), ln(one.logprob));
+    let mut top: Vec<(String, f32)> = top.into_iter().map(text).collect();
     top.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-    TokenLogprob { token: token.token.clone(), logprob: ln(token.logprob), top }
+    TokenLogprob { token, logprob: ln(logprob), top }
 }
 
 /// The first line of an error: mistral.rs appends where in its code it was made.
