@@ -1,0 +1,37 @@
+//! Knowledge base and semantic graph (paper, section 4.6): documents in chunks, found by words and by meaning, and the
+//! concepts and typed relations that they tell of. All of it is one SQLite file that several processes share.
+//!
+//! Calls block unless they are `async`; in async code, make the others on a thread that may
+//! (`tokio::task::spawn_blocking`). What a document says is data: nothing here follows it.
+
+/// A regular expression that is a constant of the program, compiled once.
+macro_rules! regex {
+    ($pattern:expr) => {{
+        static PATTERN: std::sync::LazyLock<regex::Regex> = std::sync::LazyLock::new(|| {
+            #[allow(clippy::expect_used, reason = "a constant pattern that the tests compile")]
+            let compiled = regex::Regex::new($pattern).expect("a valid pattern");
+            compiled
+        });
+        &*PATTERN
+    }};
+}
+
+mod add;
+mod base;
+mod chunk;
+mod documents;
+mod extract;
+mod place;
+mod remove;
+mod schema;
+mod search;
+mod walk;
+mod write;
+
+pub use add::{AddOptions, Added, Left, Progress};
+pub use base::{DocumentInfo, KnowledgeBase, Stats};
+pub use chunk::Chunk;
+pub use documents::{DocumentKind, MAX_BYTES, Parsed};
+pub use place::Place;
+pub use remove::Removed;
+pub use search::{Hit, Mode, SearchOptions};
