@@ -4,8 +4,8 @@
 
 use futures::{StreamExt, stream};
 use qsef::{
-    AnyModel, Delta, DeltaStream, FinishReason, LanguageModel, Message, Modality, ModelInfo, OutputFormat, Price,
-    Request, Result, Usage, test_util::conformance,
+    AnyModel, Delta, DeltaStream, FinishReason, LanguageModel, Message, ModelInfo, OutputFormat, Request, Result,
+    Usage, test_util::conformance,
 };
 use serde_json::{Map, Value, json};
 
@@ -45,6 +45,7 @@ impl LanguageModel for Parrot {
 
     async fn stream(&self, request: Request) -> Result<DeltaStream> {
         // A backend that loads or calls a real model asks first whether it may: qsef::check_real_model(&self.0.name)?
+        request.refuse_tools(&self.0.name)?;
         let asked = request.messages.last().and_then(|message| message.as_text().ok()).unwrap_or_default();
         let answer = match &request.format {
             OutputFormat::JsonSchema(schema) => format!("{:#}", document(schema)),
@@ -63,9 +64,7 @@ impl LanguageModel for Parrot {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let (accepts, price) = (vec![Modality::Text], Price::default());
-    let parrot = Parrot(ModelInfo { name: "parrot".into(), context_tokens: 4096, params_b: None, accepts, price });
-    let model = AnyModel::new(parrot);
+    let model = AnyModel::new(Parrot(ModelInfo::new("parrot", 4096)));
     for (case, outcome) in conformance::model(&model).await {
         println!("{case}: {}", outcome.err().unwrap_or_else(|| "ok".into()));
     }

@@ -15,6 +15,7 @@ use crate::{
 
 /// A subtask with what became of it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SubtaskReport {
     /// Its number.
     pub id: SubtaskId,
@@ -83,6 +84,7 @@ impl SubtaskReport {
 
 /// A run from request to answer.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RunReport {
     /// A unique name that sorts by time.
     pub trace_id: String,

@@ -1,6 +1,6 @@
 use std::{future::Future, path::PathBuf, sync::Arc};
 
-use qsef_core::{AnyEmbedder, AnyExpert, AnyModel, Error, ModelInfo, Result};
+use qsef_core::{AnyEmbedder, AnyExpert, AnyModel, Error, Result};
 
 use crate::{
     Scrubber, embedder::Taped as TapedEmbedder, expert::Taped as TapedExpert, file::File, model::Taped as TapedModel,
@@ -83,7 +83,8 @@ impl Cassette {
         let (info, real) = if self.records() {
             let real = open()?;
             let info = real.info().clone();
-            let told = ModelInfo { name: self.scrub(&info.name), ..info.clone() };
+            let mut told = info.clone();
+            told.name = self.scrub(&info.name);
             self.0.file(|file, _| file.models.insert(name.clone(), told));
             (info, Some(real))
         } else {

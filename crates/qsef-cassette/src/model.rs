@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 use qsef_core::{
-    AnyModel, Delta, DeltaStream, Error, FinishReason, LanguageModel, ModelInfo, Request, Result, TokenLogprob, Usage,
+    AnyModel, Delta, DeltaStream, Error, FinishReason, LanguageModel, ModelInfo, Request, Result, TokenLogprob,
+    ToolCall, Usage,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -28,6 +29,9 @@ struct Answer {
     /// The tokens' probabilities, by piece.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     logprobs: Vec<Vec<TokenLogprob>>,
+    /// The tools that it asked for, after the text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    calls: Vec<ToolCall>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     end: Option<End>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,6 +55,7 @@ impl Answer {
                 self.pieces += &text.chars().count().to_string();
                 self.logprobs.push(logprobs.clone());
             }
+            Ok(Delta::ToolCall(call)) => self.calls.push(call.clone()),
             Ok(Delta::End { usage, finish }) => self.end = Some(End { finish: *finish, usage: *usage }),
             Ok(_) => {}
             Err(error) => self.error = Some(error.into()),
@@ -90,6 +95,7 @@ impl Answer {
             .into_iter()
             .map(|text| Ok(Delta::Text { text, logprobs: logprobs.next().unwrap_or_default() }))
             .collect();
+        deltas.extend(self.calls.into_iter().map(|call| Ok(Delta::ToolCall(call))));
         deltas.push(match (self.end, self.error) {
             (Some(End { finish, usage }), _) => Ok(Delta::End { usage, finish }),
             (None, Some(failure)) => Err(failure.into()),

@@ -1,6 +1,6 @@
 //! Requests as they stand in a cassette: what is said, without what is left at its default.
 
-use qsef_core::{ExpertCall, Media, Message, OutputFormat, Part, Request};
+use qsef_core::{ExpertCall, Media, Message, OutputFormat, Part, Request, ToolChoice};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -23,6 +23,8 @@ pub fn of_model(request: &Request) -> Value {
             fields.insert(name.to_owned(), value);
         }
     };
+    add("tools", !request.tools.is_empty(), json!(request.tools));
+    add("tool_choice", request.tool_choice != ToolChoice::Auto, json!(request.tool_choice));
     add("temperature", request.temperature != 0.0, json!(request.temperature));
     add("seed", request.seed != 0, request.seed.into());
     add("top_logprobs", request.top_logprobs != 0, request.top_logprobs.into());
@@ -57,6 +59,8 @@ fn part(part: &Part) -> Value {
         Part::Text(text) => text.clone().into(),
         Part::Image(media) => json!({ "image": digest(media) }),
         Part::Audio(media) => json!({ "audio": digest(media) }),
+        Part::ToolCall(call) => json!({ "tool_call": call }),
+        Part::ToolResult { id, text } => json!({ "tool_result": {"id": id, "text": text} }),
         other => format!("{other:?}").into(),
     }
 }

@@ -19,6 +19,7 @@ pub enum Effects {
 /// What an expert is good at and what it costs (the paper's capability profile, section 6.4.2).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ExpertProfile {
     /// A unique name.
     pub id: String,
@@ -111,6 +112,30 @@ impl ExpertProfile {
     /// Adds requests that it should get.
     pub fn examples(mut self, examples: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.examples.extend(examples.into_iter().map(Into::into));
+        self
+    }
+
+    /// Says what the JSON Schema of its arguments is.
+    pub fn parameters(mut self, schema: serde_json::Value) -> Self {
+        self.parameters = Some(schema);
+        self
+    }
+
+    /// Adds a signal that it takes in.
+    pub fn accepts(mut self, modality: Modality) -> Self {
+        self.accepts.push(modality);
+        self
+    }
+
+    /// Adds formats in which it reads the outputs of others.
+    pub fn takes(mut self, formats: impl IntoIterator<Item = Format>) -> Self {
+        self.takes.extend(formats);
+        self
+    }
+
+    /// Adds formats in which it can write its output.
+    pub fn gives(mut self, formats: impl IntoIterator<Item = Format>) -> Self {
+        self.gives.extend(formats);
         self
     }
 

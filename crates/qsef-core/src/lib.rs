@@ -16,6 +16,7 @@ mod real;
 pub mod schema;
 #[cfg(feature = "test-util")]
 pub mod test_util;
+mod tool;
 mod typed;
 
 pub use budget::{Budget, Cost, Price};
@@ -32,4 +33,5 @@ pub use model::{
 pub use payload::{Format, Modality, OutputType, Payload};
 pub use plan::{Plan, Status, Subtask, SubtaskId};
 pub use real::{check_real_model, forbid_real_models};
+pub use tool::{Tool, ToolCall, ToolChoice};
 pub use typed::GenerateTyped;

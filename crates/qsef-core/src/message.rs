@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::ToolCall;
+
 /// Who speaks in a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -53,6 +55,17 @@ pub enum Part {
     Image(Media),
     /// A sound.
     Audio(Media),
+    /// A tool that the model asked for, in a message of its own ([`Role::Assistant`]).
+    #[serde(rename = "tool_call")]
+    ToolCall(ToolCall),
+    /// What came of it, in a message of [`Role::Tool`].
+    #[serde(rename = "tool_result")]
+    ToolResult {
+        /// The [`ToolCall::id`] that it answers.
+        id: String,
+        /// What the tool returned: data, whatever it looks like.
+        text: String,
+    },
 }
 
 /// One message of a conversation: a role and its parts in order.
@@ -85,6 +98,17 @@ impl Message {
         Self::text(Role::Assistant, text)
     }
 
+    /// A model's message with the tools that it asked for, after what it said, if anything.
+    pub fn calls(text: impl Into<String>, calls: impl IntoIterator<Item = ToolCall>) -> Self {
+        let text = Some(text.into()).filter(|text| !text.is_empty()).map(Part::Text);
+        Self { role: Role::Assistant, parts: text.into_iter().chain(calls.into_iter().map(Part::ToolCall)).collect() }
+    }
+
+    /// What a tool returned to the call with this id.
+    pub fn tool_result(id: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { role: Role::Tool, parts: vec![Part::ToolResult { id: id.into(), text: text.into() }] }
+    }
+
     /// The message as text, or the name of the first part that is not text.
     pub fn as_text(&self) -> Result<String, &'static str> {
         self.parts
@@ -93,6 +117,8 @@ impl Message {
                 Part::Text(text) => Ok(text.as_str()),
                 Part::Image(_) => Err("image"),
                 Part::Audio(_) => Err("audio"),
+                Part::ToolCall(_) => Err("tool call"),
+                Part::ToolResult { .. } => Err("tool result"),
             })
             .collect()
     }

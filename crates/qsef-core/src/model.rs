@@ -3,10 +3,11 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use futures::{StreamExt, stream::BoxStream};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Message, Modality, Part, Price, Result};
+use crate::{Error, Message, Modality, Part, Price, Result, Tool, ToolCall, ToolChoice};
 
 /// What a model is and can do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ModelInfo {
     /// The name it was asked for by.
     pub name: String,
@@ -18,6 +19,20 @@ pub struct ModelInfo {
     pub accepts: Vec<Modality>,
     /// What its tokens cost; nothing for a local model.
     pub price: Price,
+}
+
+impl ModelInfo {
+    /// A free model that takes text, of unknown size.
+    pub fn new(name: impl Into<String>, context_tokens: usize) -> Self {
+        let (accepts, price) = (vec![Modality::Text], Price::default());
+        Self { name: name.into(), context_tokens, params_b: None, accepts, price }
+    }
+
+    /// Says how many parameters it has, in units of 10⁹.
+    pub fn params_b(mut self, params_b: f64) -> Self {
+        self.params_b = Some(params_b);
+        self
+    }
 }
 
 /// What the output must look like.
@@ -37,8 +52,12 @@ pub enum OutputFormat {
 pub struct Request {
     /// The conversation so far; the model writes the next message.
     pub messages: Vec<Message>,
-    /// What the output must look like.
+    /// What the output must look like; with tools, where it calls none.
     pub format: OutputFormat,
+    /// What the model may ask to be called, before it answers or in place of an answer.
+    pub tools: Vec<Tool>,
+    /// Whether it may or must ask for one of them.
+    pub tool_choice: ToolChoice,
     /// The most tokens to generate.
     pub max_tokens: usize,
     /// Sampling temperature; 0 picks the likeliest token each time (greedy).
@@ -60,6 +79,8 @@ impl Request {
         Self {
             messages,
             format: OutputFormat::Text,
+            tools: Vec::new(),
+            tool_choice: ToolChoice::Auto,
             max_tokens: 1024,
             temperature: 0.0,
             seed: 0,
@@ -72,6 +93,18 @@ impl Request {
     /// Constrains the output to a JSON Schema.
     pub fn json_schema(mut self, schema: serde_json::Value) -> Self {
         self.format = OutputFormat::JsonSchema(schema);
+        self
+    }
+
+    /// Offers tools.
+    pub fn tools(mut self, tools: impl IntoIterator<Item = Tool>) -> Self {
+        self.tools = tools.into_iter().collect();
+        self
+    }
+
+    /// Says whether the model may or must ask for a tool.
+    pub fn tool_choice(mut self, choice: ToolChoice) -> Self {
+        self.tool_choice = choice;
         self
     }
 
@@ -97,8 +130,13 @@ impl Request {
     /// prose, too few for code (by a quarter) and digits (by three quarters), and without what a chat template adds.
     pub fn approximate_tokens(&self) -> u64 {
         let parts = self.messages.iter().flat_map(|message| &message.parts);
-        let bytes: usize = parts.map(|part| if let Part::Text(text) = part { text.len() } else { 4000 }).sum();
-        bytes.div_ceil(4) as u64
+        let bytes = |part: &Part| match part {
+            Part::Text(text) | Part::ToolResult { text, .. } => text.len(),
+            Part::ToolCall(call) => call.name.len() + call.arguments.to_string().len(),
+            Part::Image(_) | Part::Audio(_) => 4000,
+        };
+        let tools = self.tools.iter().map(|tool| tool.to_json().to_string().len());
+        (parts.map(bytes).sum::<usize>() + tools.sum::<usize>()).div_ceil(4) as u64
     }
 }
 
@@ -122,12 +160,16 @@ impl std::ops::AddAssign for Usage {
 }
 
 /// Why generation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum FinishReason {
     /// The model, or the grammar, ended the output.
+    #[default]
     Stop,
+    /// The model asks for tools and waits for what they return.
+    #[serde(rename = "tool_calls")]
+    ToolCalls,
     /// The token limit or the context's end was reached: the output is cut.
     Length,
     /// The model went on to repeat the same words over and over: the output is cut.
@@ -163,6 +205,8 @@ pub enum Delta {
         /// One entry per token.
         logprobs: Vec<TokenLogprob>,
     },
+    /// A tool that the model asks for, once it is whole. Its arguments conform to the tool's schema.
+    ToolCall(ToolCall),
     /// The end; nothing follows.
     End {
         /// Tokens used.
@@ -176,10 +220,13 @@ pub enum Delta {
 pub type DeltaStream = BoxStream<'static, Result<Delta>>;
 
 /// A whole answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
 pub struct Generation {
     /// The text.
     pub text: String,
+    /// The tools that it asks for; empty unless [`Request::tools`] offers some.
+    pub calls: Vec<ToolCall>,
     /// Tokens used.
     pub usage: Usage,
     /// Why it ended.
@@ -194,15 +241,16 @@ impl Generation {
     /// # Errors
     /// Those in the stream, and [`Error::Model`] for one that ends without [`Delta::End`].
     pub async fn collect(model: &str, mut deltas: DeltaStream) -> Result<Self> {
-        let (mut text, mut logprobs) = (String::new(), Vec::new());
+        let (mut text, mut calls, mut logprobs) = (String::new(), Vec::new(), Vec::new());
         while let Some(delta) = deltas.next().await {
             match delta? {
                 Delta::Text { text: more, logprobs: of_more } => {
                     text.push_str(&more);
                     logprobs.extend(of_more);
                 }
+                Delta::ToolCall(call) => calls.push(call),
                 Delta::Reading { .. } => {}
-                Delta::End { usage, finish } => return Ok(Self { text, usage, finish, logprobs }),
+                Delta::End { usage, finish } => return Ok(Self { text, calls, usage, finish, logprobs }),
             }
         }
         Err(Error::Model { model: model.to_owned(), message: "the answer broke off before its end".into() })

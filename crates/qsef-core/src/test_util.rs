@@ -8,11 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::{StreamExt, stream};
 
 use crate::{
-    Delta, DeltaStream, Embedder, Error, FinishReason, LanguageModel, Modality, ModelInfo, Price, Request, Result,
-    Usage,
+    Delta, DeltaStream, Embedder, Error, FinishReason, LanguageModel, ModelInfo, Request, Result, ToolCall, Usage,
 };
 
-type Script = dyn Fn(&Request) -> Result<String> + Send + Sync;
+type Script = dyn Fn(&Request) -> Result<(String, Vec<ToolCall>)> + Send + Sync;
 
 /// A model whose answers a function gives; it keeps the requests it saw. Usage counts white-space-separated words.
 #[derive(Clone)]
@@ -26,14 +25,12 @@ pub struct ScriptedModel {
 impl ScriptedModel {
     /// A model that answers with what `script` returns.
     pub fn new(script: impl Fn(&Request) -> Result<String> + Send + Sync + 'static) -> Self {
-        let info = ModelInfo {
-            name: "scripted".into(),
-            context_tokens: 4096,
-            params_b: None,
-            accepts: vec![Modality::Text],
-            price: Price::default(),
-        };
-        Self { info, script: Arc::new(script), seen: Some(Arc::default()) }
+        Self::with_calls(move |request| Ok((script(request)?, Vec::new())))
+    }
+
+    /// A model that answers, and asks for tools, as `script` says.
+    pub fn with_calls(script: impl Fn(&Request) -> Result<(String, Vec<ToolCall>)> + Send + Sync + 'static) -> Self {
+        Self { info: ModelInfo::new("scripted", 4096), script: Arc::new(script), seen: Some(Arc::default()) }
     }
 
     /// A model that gives these answers in turn, and fails when they are used up.
@@ -79,11 +76,13 @@ impl LanguageModel for ScriptedModel {
         if let Some(seen) = &self.seen {
             seen.lock().unwrap_or_else(PoisonError::into_inner).push(request);
         }
-        let answer = answer?;
+        let (answer, calls) = answer?;
         let usage = Usage { prompt_tokens, cached_tokens: 0, completion_tokens: words(&answer) };
         let text = Delta::Text { text: answer, logprobs: Vec::new() };
-        let end = Delta::End { usage, finish: FinishReason::Stop };
-        Ok(stream::iter([Ok(text), Ok(end)]).boxed())
+        let finish = if calls.is_empty() { FinishReason::Stop } else { FinishReason::ToolCalls };
+        let calls = calls.into_iter().map(Delta::ToolCall);
+        let deltas: Vec<_> = [text].into_iter().chain(calls).chain([Delta::End { usage, finish }]).map(Ok).collect();
+        Ok(stream::iter(deltas).boxed())
     }
 }
 

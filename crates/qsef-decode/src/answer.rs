@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use qsef_core::{Delta, Error, FinishReason, Result, TokenLogprob, Usage};
 
-use crate::{Constraint, Kernels, Sequence, Tail, Vocabulary, job::Job, sampler::logprobs, utf8::Utf8Joiner};
+use crate::{
+    Constraint, Kernels, Sequence, Tail, Vocabulary, job::Job, sampler::logprobs, tools::Reader, utf8::Utf8Joiner,
+};
 
 /// Text and log-probabilities that wait for a whole character.
 struct Writer<V, F> {
@@ -11,6 +13,8 @@ struct Writer<V, F> {
     sink: F,
     is_heard: bool,
     joiner: Utf8Joiner,
+    /// Where tools are offered: tells calls from text.
+    reader: Option<Reader>,
     waiting: Vec<TokenLogprob>,
     text: String,
     tokens: usize,
@@ -31,10 +35,18 @@ impl<V: Vocabulary, F: FnMut(Delta) -> bool> Writer<V, F> {
 
     /// Sends what is whole.
     fn flush(&mut self, end: bool) {
+        let mut calls = Vec::new();
+        if let Some(reader) = &mut self.reader {
+            (self.text, calls) = reader.push(&std::mem::take(&mut self.text));
+            if end {
+                self.text += &reader.finish();
+            }
+        }
         if !self.text.is_empty() || (end && !self.waiting.is_empty()) {
             let (text, logprobs) = (std::mem::take(&mut self.text), std::mem::take(&mut self.waiting));
             self.send(Delta::Text { text, logprobs });
         }
+        calls.into_iter().for_each(|call| self.send(Delta::ToolCall(call)));
     }
 
     fn send(&mut self, delta: Delta) {
@@ -93,7 +105,7 @@ impl<V: Vocabulary, F: FnMut(Delta) -> bool> Answer<V, F> {
     ///
     /// # Errors
     /// As [`Sequence::truncate`].
-    pub fn new<S: Sequence>(job: Job, sequence: &mut S, vocabulary: Arc<V>, sink: F) -> Result<Self> {
+    pub fn new<S: Sequence>(mut job: Job, sequence: &mut S, vocabulary: Arc<V>, sink: F) -> Result<Self> {
         // The logits after the last token are needed, so that one is computed again if need be.
         sequence.truncate(sequence.common(&job.prompt).min(job.prompt.len().saturating_sub(1)))?;
         let cached = sequence.tokens().len();
@@ -105,6 +117,7 @@ impl<V: Vocabulary, F: FnMut(Delta) -> bool> Answer<V, F> {
                 sink,
                 is_heard: true,
                 joiner,
+                reader: job.reader.take(),
                 waiting: Vec::new(),
                 text: String::new(),
                 tokens: 0,
@@ -123,7 +136,7 @@ impl<V: Vocabulary, F: FnMut(Delta) -> bool> Answer<V, F> {
 
     /// By what kernels the answer's next tokens are multiplied.
     pub fn kernels(&self) -> Kernels {
-        if self.passes == 0 || self.job.constraint.is_some() { Kernels::Several } else { Kernels::One }
+        if self.passes == 0 || !self.job.is_free { Kernels::Several } else { Kernels::One }
     }
 
     /// How many tokens, guesses aside, go through the layers next.
@@ -226,7 +239,7 @@ impl<V: Vocabulary, F: FnMut(Delta) -> bool> Answer<V, F> {
         }
         self.append(&next);
         let made = self.all.get(self.job.prompt.len()..).unwrap_or_default();
-        let free = self.job.constraint.is_none() && self.job.sampler.is_greedy();
+        let free = self.job.is_free && self.job.sampler.is_greedy();
         if free && made.len().is_multiple_of(16) && repeats(made) {
             self.finish = Some(FinishReason::Repetition);
         }
@@ -254,6 +267,8 @@ impl<V: Vocabulary, F: FnMut(Delta) -> bool> Answer<V, F> {
     fn end(&mut self, finish: FinishReason) {
         tracing::debug!(tokens = self.out.tokens, passes = self.passes, "generated");
         self.out.flush(true);
+        let calls = finish == FinishReason::Stop && self.out.reader.as_ref().is_some_and(Reader::has_read);
+        let finish = if calls { FinishReason::ToolCalls } else { finish };
         self.out.send(Delta::End {
             usage: Usage {
                 prompt_tokens: self.job.prompt.len() as u64,

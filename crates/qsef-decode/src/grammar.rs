@@ -61,11 +61,23 @@ impl Grammars {
         // No white space between tokens: small models otherwise fill their token limit with it.
         let options = JsonCompileOptions { whitespace_flexible: false, ..JsonCompileOptions::default() };
         options.apply_to(&mut schema);
+        self.matcher(TopLevelGrammar::from_json_schema(schema), "the JSON Schema")
+    }
+
+    /// A matcher for a grammar in llguidance's dialect of Lark, such as [`crate::tools::grammar`].
+    ///
+    /// # Errors
+    /// As [`Grammars::json`].
+    pub fn lark(&self, grammar: String) -> Result<Constraint> {
+        self.matcher(TopLevelGrammar::from_lark(grammar), "the grammar of the tools")
+    }
+
+    fn matcher(&self, grammar: TopLevelGrammar, what: &str) -> Result<Constraint> {
         let built = self.built.get_or_init(|| (self.build)().map_err(|e| e.to_string()));
         let factory = built.as_ref().map_err(|e| Error::Internal(e.clone()))?;
-        let matcher = Matcher::new(factory.create_parser(TopLevelGrammar::from_json_schema(schema)));
+        let matcher = Matcher::new(factory.create_parser(grammar));
         match matcher.get_error() {
-            Some(error) => Err(Error::Input(format!("the JSON Schema cannot be used: {error}"))),
+            Some(error) => Err(Error::Input(format!("{what} cannot be used: {error}"))),
             None => Ok(Constraint(matcher)),
         }
     }

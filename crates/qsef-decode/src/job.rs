@@ -1,10 +1,11 @@
-use qsef_core::{Error, OutputFormat, Request, Result};
+use qsef_core::{Error, OutputFormat, Request, Result, ToolChoice};
 
 use crate::{
     Vocabulary,
     draft::Draft,
     grammar::{Constraint, Grammars},
     sampler::Sampler,
+    tools,
 };
 
 /// What one answer needs besides the model's state.
@@ -13,6 +14,10 @@ pub struct Job {
     /// Of the prompt's state in the sequence, how many tokens were computed for this call.
     pub fresh: usize,
     pub(crate) constraint: Option<Constraint>,
+    /// Whether it may be any text.
+    pub(crate) is_free: bool,
+    /// Tells calls of tools from text.
+    pub(crate) reader: Option<tools::Reader>,
     pub(crate) max_tokens: usize,
     pub(crate) context: usize,
     pub(crate) sampler: Sampler,
@@ -25,7 +30,7 @@ impl Job {
     /// What a request asks for of a model of this name, whose prompt and answer may have `context` tokens together.
     ///
     /// # Errors
-    /// [`Error::Input`] for a prompt that leaves no room for an answer and for a schema that cannot be used.
+    /// [`Error::Input`] for a prompt that leaves no room for an answer and for a schema or tools that cannot be used.
     pub fn new(
         request: &Request,
         prompt: Vec<u32>,
@@ -40,14 +45,17 @@ impl Job {
                 prompt.len(),
             )));
         }
-        let constraint = match &request.format {
-            OutputFormat::Text => None,
-            OutputFormat::JsonSchema(schema) => Some(grammars.json(schema)?),
-            other => return Err(Error::Input(format!("output format {other:?} is not supported here"))),
+        request.check_tools()?;
+        let constraint = match (tools::grammar(request), &request.format) {
+            (Some(grammar), _) => Some(grammars.lark(grammar)?),
+            (None, OutputFormat::Text) => None,
+            (None, OutputFormat::JsonSchema(schema)) => Some(grammars.json(schema)?),
+            (None, other) => return Err(Error::Input(format!("output format {other:?} is not supported here"))),
         };
+        let is_free = request.format == OutputFormat::Text && request.tool_choice == ToolChoice::Auto;
         let sampler = Sampler::new(request.temperature, request.seed);
         // In free text guesses are seldom right.
-        let draft = if constraint.is_some() && sampler.is_greedy() {
+        let draft = if !is_free && sampler.is_greedy() {
             let predicted = request.prediction.as_deref().map(|text| vocabulary.encode_plain(text)).transpose()?;
             Some(Draft::new(predicted.unwrap_or_default()))
         } else {
@@ -61,6 +69,8 @@ impl Job {
             top_logprobs: request.top_logprobs,
             draft,
             constraint,
+            is_free,
+            reader: tools::Reader::new(request),
             sampler,
         })
     }

@@ -1,5 +1,5 @@
 //! What the backends share that decode in the application's process: chat templates ([`Template`]), sampling ([`Sampler`]),
-//! grammars ([`Grammars`]) and answers in the making ([`Answer`], [`generate`]).
+//! grammars ([`Grammars`]), calls of tools ([`tools`]) and answers in the making ([`Answer`], [`generate`]).
 //!
 //! A backend brings a [`Vocabulary`] and a [`Sequence`].
 
@@ -10,6 +10,7 @@ mod job;
 mod sampler;
 mod seam;
 mod template;
+pub mod tools;
 mod utf8;
 
 use qsef_core::{Error, Result};

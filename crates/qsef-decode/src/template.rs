@@ -1,7 +1,9 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use minijinja::{Environment, ErrorKind, Value, context};
-use qsef_core::{Error, Message, Part, Result};
+use qsef_core::{Error, Message, Part, Result, Tool};
+
+use crate::tools::conversation;
 
 /// What is used where a file brings no template of its own.
 const CHATML: &str = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}\
@@ -36,7 +38,7 @@ impl Template {
         let mut template =
             Self { environment, bos: bos.unwrap_or_default(), eos: eos.unwrap_or_default(), typed: false };
         let shows = |template: &Self| {
-            let made = template.render(&[Message::user("probe")], true, |_| Ok("probe".into()));
+            let made = template.render(&[Message::user("probe")], &[], true, |_| Ok("probe".into()));
             made.is_ok_and(|text| text.contains("probe"))
         };
         if !shows(&template) {
@@ -46,23 +48,27 @@ impl Template {
         Ok(template)
     }
 
-    /// Renders messages, each part as `part` makes it; `answer` adds the beginning of the model's own next message.
+    /// Renders messages and what tools are offered, each part as `part` makes it; `answer` adds the beginning of the model's own
+    /// next message.
     ///
     /// # Errors
     /// [`Error::Input`] for a conversation that the template refuses, and those of `part`.
-    pub fn render(&self, messages: &[Message], answer: bool, part: impl Fn(&Part) -> Result<String>) -> Result<String> {
-        let messages = messages
-            .iter()
-            .map(|message| {
-                let parts = message.parts.iter().map(&part).collect::<Result<Vec<String>>>()?;
-                let content = if self.typed {
-                    parts.into_iter().map(|text| context! { type => "text", text }).collect()
-                } else {
-                    Value::from(parts.concat())
-                };
-                Ok(context! { role => message.role.as_str(), content })
-            })
-            .collect::<Result<Vec<_>>>()?;
+    pub fn render(
+        &self,
+        messages: &[Message],
+        tools: &[Tool],
+        answer: bool,
+        part: impl Fn(&Part) -> Result<String>,
+    ) -> Result<String> {
+        let messages = conversation(messages, tools, part)?.into_iter().map(|said| {
+            let content = if self.typed {
+                said.parts.into_iter().map(|text| context! { type => "text", text }).collect()
+            } else {
+                Value::from(said.parts.concat())
+            };
+            context! { role => said.role, content }
+        });
+        let messages: Vec<Value> = messages.collect();
         self.environment
             .get_template("chat")
             .and_then(|template| {
@@ -144,6 +150,7 @@ mod tests {
         let render = |source: &str| {
             Template::new(Some(source), Some("<s>".into()), None).unwrap().render(
                 &[Message::user(" hi ")],
+                &[],
                 true,
                 |part| text(part).map(str::to_owned),
             )

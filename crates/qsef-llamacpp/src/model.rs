@@ -5,7 +5,7 @@ use std::{
 
 use futures::StreamExt;
 use llama_cpp_2::model::{LlamaModel, params::LlamaModelParams};
-use qsef_core::{DeltaStream, Error, LanguageModel, Message, Modality, ModelInfo, Part, Price, Request, Result};
+use qsef_core::{DeltaStream, Error, LanguageModel, Message, ModelInfo, Part, Request, Result, Tool, check_real_model};
 use qsef_decode::{Grammars, Template, Vocabulary};
 
 use crate::{
@@ -46,8 +46,10 @@ impl LlamaCppModel {
     /// Loads a GGUF file.
     ///
     /// # Errors
-    /// As [`LlamaCppModel::load`]; [`Error::ModelFile`] for a projector that does not fit.
+    /// As [`LlamaCppModel::load`]; [`Error::ModelFile`] for a projector that does not fit; [`Error::Vetoed`] where real models are
+    /// forbidden.
     pub fn load_with(name: &str, path: &Path, options: &Options) -> Result<Self> {
+        check_real_model(name)?;
         let model = Arc::new(open(path, &options.of_model())?);
         let words = Arc::new(Words::new(model.clone()));
         let vocab = model.vocab();
@@ -121,23 +123,28 @@ impl LlamaCppModel {
     /// # Errors
     /// [`Error::Input`] for a part that is not text or a conversation that the template refuses.
     pub fn prompt(&self, messages: &[Message]) -> Result<String> {
-        self.core.render(messages, |part| qsef_decode::text(part).map(str::to_owned))
+        self.core.render(messages, &[], |part| qsef_decode::text(part).map(str::to_owned))
     }
 }
 
 fn info(name: &str, model: &LlamaModel, options: &Options) -> ModelInfo {
-    ModelInfo {
-        name: name.to_owned(),
-        context_tokens: options.context_of(model),
-        params_b: Some(model.n_params() as f64 / 1e9),
-        accepts: vec![Modality::Text],
-        price: Price::default(),
-    }
+    ModelInfo::new(name, options.context_of(model)).params_b(model.n_params() as f64 / 1e9)
 }
 
 impl Core {
-    pub fn render(&self, messages: &[Message], part: impl Fn(&Part) -> Result<String>) -> Result<String> {
-        self.template.render(messages, true, part)
+    pub fn render(
+        &self,
+        messages: &[Message],
+        tools: &[Tool],
+        part: impl Fn(&Part) -> Result<String>,
+    ) -> Result<String> {
+        self.template.render(messages, tools, true, part)
+    }
+
+    /// The tokens of a conversation of text. What messages contain is text, whatever it looks like.
+    pub fn tokens(&self, messages: &[Message], tools: &[Tool]) -> Result<Vec<u32>> {
+        let text = self.render(messages, tools, |part| Ok(self.words.seam(qsef_decode::text(part)?)))?;
+        Ok(self.words.begin(self.words.encode(&text)?))
     }
 
     /// Whether the model's state is one for the whole sequence, so that no end of it can be forgotten.
@@ -159,7 +166,14 @@ impl LanguageModel for LlamaCppModel {
         &self.core.info
     }
 
+    /// Exact; what cannot be tokenised, such as an image, is estimated.
+    fn count_tokens(&self, request: &Request) -> u64 {
+        let tokens = self.core.tokens(&request.messages, &request.tools);
+        tokens.map_or_else(|_| request.approximate_tokens(), |tokens| tokens.len() as u64)
+    }
+
     async fn stream(&self, request: Request) -> Result<DeltaStream> {
+        check_real_model(&self.core.info.name)?;
         let (answer, deltas) = futures::channel::mpsc::unbounded();
         self.calls.send(Call { request, answer }).map_err(|_| self.core.ended())?;
         Ok(deltas.boxed())

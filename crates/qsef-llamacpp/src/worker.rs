@@ -1,7 +1,7 @@
 use std::sync::mpsc::Receiver;
 
 use futures::channel::mpsc::UnboundedSender;
-use qsef_core::{Delta, Message, Request, Result};
+use qsef_core::{Delta, Request, Result};
 #[cfg(feature = "mtmd")]
 use qsef_core::{Error, Part};
 use qsef_decode::{Job, generate};
@@ -49,7 +49,7 @@ impl Worker<'_> {
             return Ok(());
         }
         let core = self.core;
-        let prompt = self.prompt(&call.request.messages)?;
+        let prompt = self.prompt(&call.request)?;
         let more = prompt.more_tokens();
         let context = core.info.context_tokens.saturating_sub(more);
         let tokens = prompt.tokens.clone();
@@ -72,23 +72,22 @@ impl Worker<'_> {
     }
 
     #[cfg(not(feature = "mtmd"))]
-    fn prompt(&self, messages: &[Message]) -> Result<Prompt> {
-        let text = self.core.render(messages, |part| Ok(self.core.words.seam(qsef_decode::text(part)?)))?;
-        Ok(Prompt { tokens: self.core.words.begin(self.core.words.encode(&text)?) })
+    fn prompt(&self, request: &Request) -> Result<Prompt> {
+        Ok(Prompt { tokens: self.core.tokens(&request.messages, &request.tools)? })
     }
 
     /// Splits a conversation into tokens and media, which the projector reads.
     #[cfg(feature = "mtmd")]
-    fn prompt(&self, messages: &[Message]) -> Result<Prompt> {
+    fn prompt(&self, request: &Request) -> Result<Prompt> {
         let words = &self.core.words;
-        let text = self.core.render(messages, |part| match part {
+        let text = self.core.render(&request.messages, &request.tools, |part| match part {
             Part::Image(_) | Part::Audio(_) if self.projector.is_some() => Ok(MARK.to_string()),
             part => Ok(words.seam(&qsef_decode::text(part)?.replace(MARK, ""))),
         })?;
         let mut texts = text.split(MARK);
         let mut prompt =
             Prompt { tokens: words.begin(words.encode(texts.next().unwrap_or_default())?), pictures: Vec::new() };
-        let media = messages.iter().flat_map(|message| &message.parts).filter_map(|part| match part {
+        let media = request.messages.iter().flat_map(|message| &message.parts).filter_map(|part| match part {
             Part::Image(media) | Part::Audio(media) => Some(media),
             _ => None,
         });

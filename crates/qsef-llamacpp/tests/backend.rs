@@ -170,6 +170,8 @@ fn damaged_files_are_named() {
 #[test]
 fn a_file_is_described_without_loading_it() {
     let info = LlamaCppModel::peek("x", &path(SMALL)).unwrap();
-    assert_eq!(&info, &qsef_core::ModelInfo { name: "x".into(), ..small().info().clone() });
+    let mut expected = small().info().clone();
+    expected.name = "x".into();
+    assert_eq!(info, expected);
     assert!(info.context_tokens == 8192 && (0.4..0.7).contains(&info.params_b.unwrap()), "{info:?}");
 }

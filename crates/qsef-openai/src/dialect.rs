@@ -70,6 +70,17 @@ impl Dialect {
     }
 }
 
+/// Whether a server says that it knows no tools, or no choice of them.
+pub(crate) fn refuses_tools(message: &str) -> bool {
+    let message = message.to_lowercase();
+    let about_tools = ["tool", "function call"].iter().any(|words| message.contains(words));
+    // A wrong schema of a tool is the caller's to change.
+    about_tools
+        && ["support", "unknown", "unrecogni", "unexpected", "not permitted", "not allowed", "jinja", "requires"]
+            .iter()
+            .any(|words| message.contains(words))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

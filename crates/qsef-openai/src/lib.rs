@@ -15,6 +15,7 @@
 //! Servers differ. What one does not know of a request is left out after it said so, and from then on
 //! (see [`OpenAiModel`]). Keys stand in no message, log or `Debug` output.
 
+mod by_schema;
 mod client;
 mod dialect;
 mod embedder;

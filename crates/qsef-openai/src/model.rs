@@ -1,16 +1,20 @@
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use async_openai::error::OpenAIError;
 use futures::{StreamExt, stream};
 use qsef_core::{
     Delta, DeltaStream, Error, FinishReason, Generation, LanguageModel, Message, Modality, ModelInfo, OutputFormat,
-    Part, Request, Result, Usage, check_real_model, schema,
+    Part, Request, Result, ToolChoice, Usage, check_real_model, schema,
 };
 use serde_json::Value;
 
 use crate::{
+    by_schema,
     client::Client,
-    dialect::{Dialect, SchemaMode},
+    dialect::{self, Dialect, SchemaMode},
     http::{Chunks, Refusal},
     limits::Ticket,
     reader::{Reading, deltas},
@@ -30,6 +34,9 @@ const MOST_REFUSALS: usize = 8;
 /// out or said otherwise from then on. A JSON Schema is enforced by the server where it can do that; where it refuses or ignores it,
 /// the schema is put in the prompt. In any case the answer is checked, and asked for once more with the fault in words. So answers
 /// with a schema come in one piece.
+///
+/// Tools are asked for in the API's own way. Where the server refuses them, or lets the model answer though a tool is required,
+/// they are put in the prompt from then on, and a call is a document under a schema.
 #[derive(Debug, Clone)]
 pub struct OpenAiModel {
     client: Client,
@@ -37,21 +44,19 @@ pub struct OpenAiModel {
     info: ModelInfo,
     /// One per endpoint.
     dialects: Arc<[Dialect]>,
+    /// Whether a server turned out to know no tools, or not to call one that is required.
+    is_without_tools: Arc<AtomicBool>,
 }
 
 impl OpenAiModel {
     /// The model that the server calls `name`. In messages and reports it is `openai:NAME`.
     pub fn new(client: Client, name: &str) -> Self {
         let facts = client.settings().models.facts(name);
-        let info = ModelInfo {
-            name: format!("openai:{name}"),
-            context_tokens: facts.context_tokens.unwrap_or(CONTEXT_TOKENS),
-            params_b: None,
-            price: facts.price(),
-            accepts: facts.accepts.unwrap_or_else(|| vec![Modality::Text]),
-        };
+        let mut info = ModelInfo::new(format!("openai:{name}"), facts.context_tokens.unwrap_or(CONTEXT_TOKENS));
+        info.price = facts.price();
+        info.accepts = facts.accepts.unwrap_or(info.accepts);
         let dialects = (0..client.count()).map(|_| Dialect::default()).collect();
-        Self { client, name: name.to_owned(), info, dialects }
+        Self { client, name: name.to_owned(), info, dialects, is_without_tools: Arc::default() }
     }
 
     fn dialect(&self, at: usize) -> Result<&Dialect> {
@@ -69,6 +74,11 @@ impl OpenAiModel {
             match sent.map_err(|_| Error::TimedOut { what: self.info.name.clone(), after: idle })? {
                 Ok(chunks) => return Ok((chunks, mode)),
                 Err(error) => {
+                    let refuses_tools = |message: &str| !request.tools.is_empty() && dialect::refuses_tools(message);
+                    if refusal(&error).is_some_and(refuses_tools) {
+                        self.is_without_tools.store(true, Ordering::Relaxed);
+                        return Err(who.error(error));
+                    }
                     let mode = matches!(request.format, OutputFormat::JsonSchema(_)).then_some(mode);
                     if !refusal(&error).is_some_and(|message| dialect.learn(message, mode)) {
                         return Err(who.error(error));
@@ -88,6 +98,7 @@ impl OpenAiModel {
             idle: self.client.settings().idle_timeout,
             max_tokens: request.max_tokens,
             prompt_tokens: request.approximate_tokens(),
+            earlier_calls: by_schema::earlier_calls(request),
             ticket,
         };
         let mut deltas = deltas(chunks, reading);
@@ -95,8 +106,64 @@ impl OpenAiModel {
         Ok((stream::iter(first.map(Ok)).chain(deltas).boxed(), mode))
     }
 
+    /// An answer that may, or has to, ask for tools.
+    async fn with_tools(&self, request: Request) -> Result<DeltaStream> {
+        if !self.is_without_tools.load(Ordering::Relaxed) {
+            match self.by_api(&request).await {
+                // It may have turned out just now that this server cannot do it so.
+                Err(_) if self.is_without_tools.load(Ordering::Relaxed) => {}
+                done => return done,
+            }
+        }
+        let put = by_schema::put(&request);
+        let OutputFormat::JsonSchema(schema) = &put.format else {
+            return Err(Error::Internal("a call of a tool has no schema".into()));
+        };
+        let schema = schema.clone();
+        let made = self.document(put, &schema).await?;
+        let bad = |message, output| Error::BadOutput { model: self.info.name.clone(), message, output };
+        let text = made.text.clone();
+        let made = by_schema::read(&request, made).map_err(|why| bad(why, text))?;
+        request.check_answer(&self.info.name, &made)?;
+        Ok(pieces(made))
+    }
+
+    /// The same in the API's own way.
+    async fn by_api(&self, request: &Request) -> Result<DeltaStream> {
+        if request.tool_choice == ToolChoice::Auto && request.format == OutputFormat::Text {
+            let call = |at, ticket| self.open(at, request, ticket);
+            let (deltas, _) = self.client.attempt(expected(request), call).await?;
+            let (request, model) = (request.clone(), self.info.name.clone());
+            let checked = move |delta: Result<Delta>| match delta {
+                Ok(Delta::ToolCall(call)) => match request.check_call(&call) {
+                    Ok(()) => Ok(Delta::ToolCall(call)),
+                    Err(message) => {
+                        let output = call.arguments.to_string();
+                        Err(Error::BadOutput { model: model.clone(), message, output })
+                    }
+                },
+                delta => delta,
+            };
+            return Ok(deltas.map(checked).boxed());
+        }
+        let call = |at, ticket| self.whole(at, request, ticket);
+        let (made, ..) = self.client.attempt(expected(request), call).await?;
+        if let (OutputFormat::JsonSchema(schema), true) = (&request.format, made.calls.is_empty()) {
+            document_in(&made.text, schema).map_err(|message| Error::BadOutput {
+                model: self.info.name.clone(),
+                message,
+                output: made.text.clone(),
+            })?;
+        }
+        let checked = request.check_answer(&self.info.name, &made);
+        if checked.is_err() && made.calls.is_empty() {
+            self.is_without_tools.store(true, Ordering::Relaxed);
+        }
+        checked.map(|()| pieces(made))
+    }
+
     /// An answer that conforms to the schema.
-    async fn document(&self, mut request: Request, schema: &Value) -> Result<DeltaStream> {
+    async fn document(&self, mut request: Request, schema: &Value) -> Result<Generation> {
         let (mut spent, mut bad) = (Usage::default(), None);
         for _ in 0..2 {
             let call = |at, ticket| self.whole(at, &request, ticket);
@@ -104,11 +171,15 @@ impl OpenAiModel {
             spent += made.usage;
             made.usage = spent;
             if made.finish != FinishReason::Stop {
-                return Ok(pieces(made));
+                return Ok(made);
             }
             let why = match document_in(&made.text, schema) {
-                Ok(text) if text.len() == made.text.len() => return Ok(pieces(made)),
-                Ok(text) => return Ok(pieces(Generation { text: text.to_owned(), logprobs: Vec::new(), ..made })),
+                Ok(text) if text.len() == made.text.len() => return Ok(made),
+                Ok(text) => {
+                    made.text = text.to_owned();
+                    made.logprobs.clear();
+                    return Ok(made);
+                }
                 Err(why) => why,
             };
             if mode == SchemaMode::Strict {
@@ -149,9 +220,13 @@ impl LanguageModel for OpenAiModel {
         if let Some(what) = strange {
             return Err(Error::Input(format!("the model `{}` is not known to take {what}", self.info.name)));
         }
+        if !request.tools.is_empty() || request.tool_choice != ToolChoice::Auto {
+            request.check_tools()?;
+            return self.with_tools(request).await;
+        }
         if let OutputFormat::JsonSchema(schema) = &request.format {
             let schema = schema.clone();
-            return self.document(request, &schema).await;
+            return self.document(request, &schema).await.map(pieces);
         }
         let call = |at, ticket| self.open(at, &request, ticket);
         Ok(self.client.attempt(expected(&request), call).await?.0)
@@ -172,7 +247,9 @@ fn expected(request: &Request) -> u64 {
 
 fn pieces(made: Generation) -> DeltaStream {
     let text = Delta::Text { text: made.text, logprobs: made.logprobs };
-    stream::iter([Ok(text), Ok(Delta::End { usage: made.usage, finish: made.finish })]).boxed()
+    let end = Delta::End { usage: made.usage, finish: made.finish };
+    let deltas: Vec<_> = [text].into_iter().chain(made.calls.into_iter().map(Delta::ToolCall)).chain([end]).collect();
+    stream::iter(deltas.into_iter().map(Ok)).boxed()
 }
 
 /// The JSON document that a text is, or holds beside other words; why there is none that conforms.

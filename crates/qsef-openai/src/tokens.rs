@@ -14,11 +14,16 @@ const BEFORE_ANSWER: usize = 3;
 const MEDIA: usize = 1000;
 
 /// The tokens of a request's prompt, with the model's own vocabulary where it is known: for OpenAI's chat models. For others, at four
-/// bytes a token. A schema is counted as the text that it is.
+/// bytes a token. A schema and tools are counted as the text that they are.
 pub(crate) fn count(model: &str, request: &Request) -> u64 {
     let Some(vocabulary) = vocabulary(model) else { return request.approximate_tokens() };
     let tokens = |text: &str| vocabulary.encode_ordinary(text).len();
-    let part = |part: &Part| if let Part::Text(text) = part { tokens(text) } else { MEDIA };
+    let part = |part: &Part| match part {
+        Part::Text(text) | Part::ToolResult { text, .. } => tokens(text),
+        Part::ToolCall(call) => tokens(&call.name) + tokens(&call.arguments.to_string()),
+        _ => MEDIA,
+    };
+    let tools = request.tools.iter().map(|tool| tokens(&tool.to_json().to_string()));
     let messages = request
         .messages
         .iter()
@@ -27,7 +32,7 @@ pub(crate) fn count(model: &str, request: &Request) -> u64 {
         OutputFormat::JsonSchema(schema) => tokens(&schema.to_string()),
         _ => 0,
     };
-    (messages.sum::<usize>() + schema + BEFORE_ANSWER) as u64
+    (messages.sum::<usize>() + tools.sum::<usize>() + schema + BEFORE_ANSWER) as u64
 }
 
 /// The vocabulary of a model, under the name of a provider or not: `openai/gpt-4o`.

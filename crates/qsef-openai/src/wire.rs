@@ -1,7 +1,9 @@
 //! The JSON of the API: what is sent, and what is read of what comes. All that comes is optional: servers differ.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use qsef_core::{FinishReason, Media, Message, OutputFormat, Part, Request, Role, TokenLogprob, Usage};
+use qsef_core::{
+    FinishReason, Media, Message, OutputFormat, Part, Request, Role, TokenLogprob, Tool, ToolChoice, Usage,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -9,7 +11,7 @@ use crate::dialect::{Dialect, SchemaMode};
 
 /// The body of a request for chat completion, streamed.
 pub(crate) fn body(name: &str, request: &Request, dialect: &Dialect) -> Value {
-    let mut messages: Vec<Value> = request.messages.iter().map(message).collect();
+    let mut messages: Vec<Value> = request.messages.iter().flat_map(message).collect();
     let mode = dialect.mode();
     let mut body = Map::new();
     let mut set = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
@@ -28,6 +30,16 @@ pub(crate) fn body(name: &str, request: &Request, dialect: &Dialect) -> Value {
         }
     }
     set("messages", messages.into());
+    if !request.tools.is_empty() {
+        set("tools", request.tools.iter().map(Tool::to_json).collect());
+        match &request.tool_choice {
+            ToolChoice::Required => set("tool_choice", "required".into()),
+            ToolChoice::Named(name) => {
+                set("tool_choice", json!({"type": "function", "function": {"name": name}}));
+            }
+            _ => {}
+        }
+    }
     let limit = if dialect.takes("max_tokens") { "max_tokens" } else { "max_completion_tokens" };
     set(limit, request.max_tokens.into());
     if dialect.takes("temperature") {
@@ -47,17 +59,41 @@ pub(crate) fn body(name: &str, request: &Request, dialect: &Dialect) -> Value {
     body.into()
 }
 
-fn message(message: &Message) -> Value {
+/// A message; as many as it has results of tools, where it has any.
+fn message(message: &Message) -> Vec<Value> {
+    let results = message.parts.iter().filter_map(|part| match part {
+        Part::ToolResult { id, text } => Some(json!({"role": "tool", "tool_call_id": id, "content": text})),
+        _ => None,
+    });
+    let results: Vec<Value> = results.collect();
+    if !results.is_empty() {
+        return results;
+    }
     let role = match message.role {
-        // The API's own role for it needs the id of a call, which qsef does not have: experts, not the model, do the calls.
+        // The API's own role for it needs the id of a call, which a result without one does not have.
         Role::Tool => "user",
         role => role.as_str(),
     };
-    let content: Value = match message.as_text() {
-        Ok(text) => text.into(),
-        Err(_) => message.parts.iter().map(part).collect(),
+    let calls = message.parts.iter().filter_map(|part| match part {
+        Part::ToolCall(call) => {
+            let function = json!({"name": call.name, "arguments": call.arguments.to_string()});
+            Some(json!({"id": call.id, "type": "function", "function": function}))
+        }
+        _ => None,
+    });
+    let calls: Vec<Value> = calls.collect();
+    let said: Vec<&Part> = message.parts.iter().filter(|part| !matches!(part, Part::ToolCall(_))).collect();
+    let texts = said.iter().map(|part| if let Part::Text(text) = part { Some(text.as_str()) } else { None });
+    let content: Value = match texts.collect::<Option<String>>() {
+        Some(text) if text.is_empty() && !calls.is_empty() => Value::Null,
+        Some(text) => text.into(),
+        None => said.into_iter().map(part).collect(),
     };
-    json!({"role": role, "content": content})
+    let mut message = json!({"role": role, "content": content});
+    if let Some(fields) = message.as_object_mut().filter(|_| !calls.is_empty()) {
+        fields.insert("tool_calls".into(), calls.into());
+    }
+    vec![message]
 }
 
 fn part(part: &Part) -> Value {
@@ -107,6 +143,25 @@ struct Choice {
 struct Piece {
     content: Option<Value>,
     refusal: Option<String>,
+    tool_calls: Option<Vec<CallPiece>>,
+}
+
+/// A part of a call of a tool.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct CallPiece {
+    /// Which of the answer's calls it belongs to.
+    pub index: Option<usize>,
+    pub id: Option<String>,
+    pub function: Option<FunctionPiece>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct FunctionPiece {
+    pub name: Option<String>,
+    /// A part of the JSON; some servers send the object itself.
+    pub arguments: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -155,6 +210,12 @@ impl Chunk {
         text + piece.refusal.as_deref().unwrap_or_default()
     }
 
+    /// The parts of calls in the piece.
+    pub fn calls(&mut self) -> Vec<CallPiece> {
+        let choice = self.choices.as_mut().and_then(|choices| choices.first_mut());
+        choice.and_then(|choice| choice.delta.as_mut()?.tool_calls.take()).unwrap_or_default()
+    }
+
     pub fn logprobs(&self) -> Vec<TokenLogprob> {
         let tokens = self.choice().and_then(|choice| choice.logprobs.as_ref()?.content.as_ref());
         let read = |one: &Logprob| TokenLogprob {
@@ -170,6 +231,7 @@ impl Chunk {
         let reason = self.choice()?.finish_reason.as_deref().filter(|reason| !reason.is_empty())?;
         Some(match reason {
             "length" => Ok(FinishReason::Length),
+            "tool_calls" | "function_call" => Ok(FinishReason::ToolCalls),
             "content_filter" => Err("the server's content filter cut the answer"),
             _ => Ok(FinishReason::Stop),
         })
@@ -192,6 +254,7 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use qsef_core::ToolCall;
 
     fn request() -> Request {
         Request::new(vec![Message::system("Be brief."), Message::user("Hi")]).json_schema(json!({"type": "object"}))
@@ -235,9 +298,29 @@ mod tests {
     fn pictures_and_sounds_are_parts() {
         let media = |mime: &str| Media { mime: mime.into(), bytes: vec![1, 2, 3] };
         let parts = vec![Part::Text("See".into()), Part::Image(media("image/png")), Part::Audio(media("audio/wav"))];
-        let sent = message(&Message { role: Role::User, parts });
+        let sent = message(&Message { role: Role::User, parts }).remove(0);
         assert_eq!(sent["content"][1]["image_url"]["url"], "data:image/png;base64,AQID");
         assert_eq!(sent["content"][2]["input_audio"], json!({"data": "AQID", "format": "wav"}));
+    }
+
+    #[test]
+    fn tools_calls_and_results_are_sent_as_the_api_has_them() {
+        let call = ToolCall { id: "c1".into(), name: "sun".into(), arguments: json!({"city": "Oslo"}) };
+        let result = |id: &str| Part::ToolResult { id: id.into(), text: "up".into() };
+        let request = Request::new(vec![
+            Message::user("Hi"),
+            Message::calls("", [call]),
+            Message { role: Role::Tool, parts: vec![result("c1"), result("c2")] },
+        ]);
+        let request = request.tools([Tool::new("sun", "Is it up?", json!({"type": "object"}))]);
+        let body = body("m", &request.tool_choice(ToolChoice::Named("sun".into())), &Dialect::default());
+        let function = json!({"name": "sun", "arguments": "{\"city\":\"Oslo\"}"});
+        let asked = json!([{"id": "c1", "type": "function", "function": function}]);
+        assert_eq!(body["messages"][1], json!({"role": "assistant", "content": null, "tool_calls": asked}));
+        assert_eq!(body["messages"][2], json!({"role": "tool", "tool_call_id": "c1", "content": "up"}));
+        assert_eq!(body["messages"][3]["tool_call_id"], "c2");
+        assert_eq!(body["tool_choice"]["function"]["name"], "sun");
+        assert_eq!(body["tools"][0]["function"]["description"], "Is it up?");
     }
 
     #[test]

@@ -16,6 +16,8 @@ params.n_parallel = 2
 # One thread: more of them wait for each other in a loop, which starves them where the machine has other work.
 params.cpuparams.n_threads = 1
 params.warmup = False
+# The template of the model, with its tools.
+params.use_jinja = True
 if kind == "embed":
     params.embedding = True
     params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN

@@ -22,8 +22,7 @@ use qsef_candle::{
 };
 use qsef_cassette::Cassette;
 use qsef_core::{
-    AnyEmbedder, AnyExpert, AnyModel, DeltaStream, Error, LanguageModel, Modality, ModelInfo, Price, Request, Result,
-    check_real_model,
+    AnyEmbedder, AnyExpert, AnyModel, DeltaStream, Error, LanguageModel, ModelInfo, Request, Result, check_real_model,
 };
 #[cfg(feature = "llamacpp")]
 use qsef_llamacpp::LlamaCppModel;
@@ -285,13 +284,7 @@ impl Models {
             let context_tokens = spec.context_tokens.ok_or_else(|| {
                 Error::Input(format!("`{name}` ({}) is no language model; `qsef models list` shows them", spec.summary))
             })?;
-            Ok(ModelInfo {
-                name: name.to_owned(),
-                context_tokens,
-                params_b: Some(spec.params_b),
-                accepts: vec![Modality::Text],
-                price: Price::default(),
-            })
+            Ok(ModelInfo::new(name, context_tokens).params_b(spec.params_b))
         }
     }
 }

@@ -147,7 +147,7 @@ mod tests {
 
     fn expert(id: &str, gives: &[Format], takes: &[Format]) -> ExpertProfile {
         let profile = ExpertProfile::new(id, format!("Does the work of {id}."));
-        ExpertProfile { gives: gives.to_vec(), takes: takes.to_vec(), ..profile }
+        profile.gives(gives.iter().cloned()).takes(takes.iter().cloned())
     }
 
     /// The plan in which each expert uses the output of the one before, with its types; `good` may take over from any.
@@ -177,7 +177,7 @@ mod tests {
     #[tokio::test]
     async fn an_expert_that_can_give_several_formats_is_told_what_its_user_takes() {
         let schema = json!({"type": "object", "properties": {"km": {"type": "number"}}});
-        let reader = ExpertProfile { parameters: Some(schema.clone()), ..expert("c", &[], &[Format::Json]) };
+        let reader = expert("c", &[], &[Format::Json]).parameters(schema.clone());
         let all = vec![expert("a", &[Format::Text, Format::Json], &[]), expert("b", &[Format::Number], &[]), reader];
         let (plan, _, result) = typed(all.clone(), &["a", "c"], "").await;
         assert!(result.unwrap().is_empty());
@@ -199,7 +199,7 @@ mod tests {
         let error = result.unwrap_err().to_string();
         let wanted = ["subtask 2", "`counts`", "takes list", "subtask 1", "`draws`", "gives image"];
         assert!(wanted.iter().all(|w| error.contains(w)), "{error}");
-        let sees = ExpertProfile { accepts: vec![Modality::Text, Modality::Image], ..expert("sees", &[], &[]) };
+        let sees = expert("sees", &[], &[]).accepts(Modality::Image);
         let (plan, _, result) = typed(vec![draws.clone(), sees.clone()], &["draws", "sees"], "").await;
         assert!(result.unwrap().is_empty());
         assert_eq!(formats(&plan), [Some(Format::Image), None]);
@@ -211,7 +211,7 @@ mod tests {
     #[tokio::test]
     async fn an_expert_that_can_take_it_takes_over() {
         let draws = expert("draws", &[Format::Image], &[]);
-        let sees = ExpertProfile { accepts: vec![Modality::Text, Modality::Image], ..expert("sees", &[], &[]) };
+        let sees = expert("sees", &[], &[]).accepts(Modality::Image);
         let all = vec![draws, expert("counts", &[], &[Format::List]), sees];
         let (plan, experts, result) = typed(all, &["draws", "counts"], "sees").await;
         assert_eq!(experts, ["draws", "sees"]);

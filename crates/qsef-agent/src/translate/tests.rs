@@ -14,7 +14,7 @@ fn consumer(takes: impl IntoIterator<Item = Format>) -> Consumer {
 }
 
 fn profile(takes: impl IntoIterator<Item = Format>) -> ExpertProfile {
-    ExpertProfile { takes: takes.into_iter().collect(), ..ExpertProfile::new("reader", "Reads what it gets.") }
+    ExpertProfile::new("reader", "Reads what it gets.").takes(takes)
 }
 
 async fn adapt(payload: Payload, takes: Format) -> Translation {
@@ -81,7 +81,7 @@ async fn json_is_held_against_the_readers_schema() {
     let consumer = Consumer::new(&profile);
     let typed =
         json!({"type": "array", "items": {"properties": {"n": {"type": "integer"}, "ok": {"type": "boolean"}}}});
-    let of_typed = Consumer::new(&ExpertProfile { parameters: Some(typed), ..profile.clone() });
+    let of_typed = Consumer::new(&profile.clone().parameters(typed));
     let csv = Payload::string("n,id,ok\n7,007,true\n", Format::Csv);
     let rows = json!([{"n": 7, "id": "007", "ok": true}]);
     assert_eq!(Translator::new().translate(&csv, &of_typed).await.payload.value, rows);

@@ -18,7 +18,7 @@ use qsef_agent::translate::{Consumer, Translation, Translator};
 use qsef_core::{ExpertProfile, Format, Means, Payload};
 
 fn consumer(takes: Format) -> Consumer {
-    Consumer::new(&ExpertProfile { takes: vec![takes], ..ExpertProfile::new("reader", "Reads what it gets.") })
+    Consumer::new(&ExpertProfile::new("reader", "Reads what it gets.").takes([takes]))
 }
 
 /// Adapters do not wait, so a translation without a model ends at the first poll.

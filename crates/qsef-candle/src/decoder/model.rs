@@ -4,9 +4,7 @@ use std::{
 };
 
 use futures::{StreamExt, channel::mpsc};
-use qsef_core::{
-    DeltaStream, Error, LanguageModel, Message, Modality, ModelInfo, Price, Request, Result, check_real_model,
-};
+use qsef_core::{DeltaStream, Error, LanguageModel, Message, ModelInfo, Request, Result, Tool, check_real_model};
 use qsef_decode::{Grammars, Job, Kernels, Sampler, Sequence, Tail, Template};
 
 use super::{
@@ -131,7 +129,7 @@ impl CandleModel {
     /// # Errors
     /// [`Error::Input`] for a part that is not text or a conversation that the template refuses.
     pub fn prompt(&self, messages: &[Message]) -> Result<String> {
-        self.inner.template.render(messages, true, |part| qsef_decode::text(part).map(str::to_owned))
+        self.inner.template.render(messages, &[], true, |part| qsef_decode::text(part).map(str::to_owned))
     }
 
     /// Logits over the vocabulary after each of `tokens`: `[tokens, vocabulary]`.
@@ -174,7 +172,7 @@ impl CandleModel {
 
     fn job(&self, request: &Request) -> Result<Job> {
         let inner = &self.inner;
-        let prompt = inner.encode(&request.messages, true)?;
+        let prompt = inner.encode(&request.messages, &request.tools, true)?;
         let (name, context) = (&inner.info.name, inner.weights.config.context);
         let job = Job::new(request, prompt, name, context, &inner.grammars, inner.vocabulary.as_ref())?;
         Ok(if self.speculates { job } else { job.without_guesses() })
@@ -186,7 +184,7 @@ impl CandleModel {
             return Ok(0);
         };
         let inner = &self.inner;
-        let prefix = inner.encode(messages, false)?;
+        let prefix = inner.encode(messages, &request.tools, false)?;
         Ok(qsef_decode::common(&prefix, prompt))
     }
 
@@ -229,13 +227,7 @@ impl CandleModel {
 }
 
 fn info(name: &str, gguf: &Gguf, config: &Config) -> ModelInfo {
-    ModelInfo {
-        name: name.to_owned(),
-        context_tokens: config.context,
-        params_b: Some(gguf.parameters() as f64 / 1e9),
-        accepts: vec![Modality::Text],
-        price: Price::default(),
-    }
+    ModelInfo::new(name, config.context).params_b(gguf.parameters() as f64 / 1e9)
 }
 
 impl Inner {
@@ -263,9 +255,9 @@ impl Inner {
     }
 
     /// The tokens of a conversation. What messages contain is text, whatever it looks like.
-    fn encode(&self, messages: &[Message], answer: bool) -> Result<Vec<u32>> {
+    fn encode(&self, messages: &[Message], tools: &[Tool], answer: bool) -> Result<Vec<u32>> {
         let prompt =
-            self.template.render(messages, answer, |part| Ok(self.vocabulary.seam(qsef_decode::text(part)?)))?;
+            self.template.render(messages, tools, answer, |part| Ok(self.vocabulary.seam(qsef_decode::text(part)?)))?;
         self.vocabulary.encode(&prompt)
     }
 
@@ -290,7 +282,9 @@ impl LanguageModel for CandleModel {
 
     /// Exact; what cannot be tokenised, such as an image, is estimated.
     fn count_tokens(&self, request: &Request) -> u64 {
-        self.inner.encode(&request.messages, true).map_or_else(|_| request.approximate_tokens(), |t| t.len() as u64)
+        self.inner
+            .encode(&request.messages, &request.tools, true)
+            .map_or_else(|_| request.approximate_tokens(), |t| t.len() as u64)
     }
 
     async fn stream(&self, request: Request) -> Result<DeltaStream> {

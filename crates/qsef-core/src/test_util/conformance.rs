@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use serde_json::{Value, json};
 
-use crate::{AnyEmbedder, AnyModel, Delta, FinishReason, Generation, Message, Request, schema};
+use crate::{
+    AnyEmbedder, AnyModel, Delta, Error, FinishReason, Generation, Message, Request, Tool, ToolCall, ToolChoice, schema,
+};
 
 /// A case by name, with the reason where it failed.
 pub type Case = (&'static str, Result<(), String>);
@@ -28,6 +30,8 @@ pub async fn model(model: &AnyModel) -> Vec<Case> {
         ("max_tokens cuts the answer", cuts(model).await),
         ("output with a schema conforms to it", conforms(model).await),
         ("output with a schema can be cut", cuts_documents(model).await),
+        ("a tool that is required is asked for, or tools are refused", calls(model).await),
+        ("what a tool returned is told, or tools are refused", tells(model).await),
         ("usage counts prompt and answer", counts(model).await),
         ("calls at the same time all end", at_once(model).await),
         ("dropping a stream frees the model", frees(model).await),
@@ -71,6 +75,7 @@ async fn streams(model: &AnyModel) -> Result<(), String> {
             _ if end.is_some() => return Err("something came after the end".into()),
             Delta::Text { text: more, .. } => text.push_str(&more),
             Delta::End { usage, finish } => end = Some((usage.completion_tokens, finish)),
+            Delta::ToolCall(call) => return Err(format!("no tool was offered: {call:?}")),
             Delta::Reading { .. } => {}
         }
     }
@@ -107,6 +112,56 @@ async fn conforms(model: &AnyModel) -> Result<(), String> {
 async fn cuts_documents(model: &AnyModel) -> Result<(), String> {
     let made = generate(model, ask("Describe Paris as JSON.", 4).json_schema(city())).await?;
     ensure(made.finish == FinishReason::Length, || format!("{made:?}"))
+}
+
+fn tools() -> [Tool; 2] {
+    let parameters = |name: &str| {
+        json!({
+            "type": "object",
+            "properties": {name: {"type": "string", "minLength": 1, "maxLength": 40}},
+            "required": [name],
+            "additionalProperties": false
+        })
+    };
+    [
+        Tool::new("get_weather", "The present weather in a city.", parameters("city")),
+        Tool::new("find_train", "The next train to a station.", parameters("station")),
+    ]
+}
+
+/// Whether the backend says that it cannot do tools ([`Request::refuse_tools`]).
+async fn refuses_tools(model: &AnyModel) -> bool {
+    let refused = model.generate(ask("Hi", 4).tools(tools())).await;
+    matches!(refused, Err(Error::Input(message)) if message.contains("cannot call tools"))
+}
+
+async fn calls(model: &AnyModel) -> Result<(), String> {
+    if refuses_tools(model).await {
+        return Ok(());
+    }
+    let request = ask("What is the weather in Oslo?", 120).tools(tools()).tool_choice(ToolChoice::Required);
+    let made = generate(model, request.clone()).await?;
+    request.check_answer("it", &made).map_err(|error| error.to_string())?;
+    let asked = made.finish == FinishReason::ToolCalls && made.calls.iter().any(|call| call.name == "get_weather");
+    let mut ids: Vec<&str> = made.calls.iter().map(|call| call.id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ensure(asked && ids.len() == made.calls.len(), || format!("{made:?}"))?;
+    let other = ToolChoice::Named("find_train".into());
+    let made = generate(model, request.tool_choice(other)).await?;
+    ensure(made.calls.first().is_some_and(|call| call.name == "find_train"), || format!("{made:?}"))
+}
+
+async fn tells(model: &AnyModel) -> Result<(), String> {
+    if refuses_tools(model).await {
+        return Ok(());
+    }
+    let call = ToolCall { id: "call-1".into(), name: "get_weather".into(), arguments: json!({"city": "Oslo"}) };
+    let mut request = ask("What is the weather in Oslo?", 80).tools(tools());
+    request.messages.push(Message::calls("", [call]));
+    request.messages.push(Message::tool_result("call-1", r#"{"weather": "snow", "degrees": -17}"#));
+    let made = generate(model, request).await?;
+    ensure(made.text.contains("17") && made.calls.is_empty(), || format!("{made:?}"))
 }
 
 async fn counts(model: &AnyModel) -> Result<(), String> {
@@ -185,6 +240,8 @@ mod tests {
                 "max_tokens cuts the answer",
                 "output with a schema conforms to it",
                 "output with a schema can be cut",
+                "a tool that is required is asked for, or tools are refused",
+                "what a tool returned is told, or tools are refused",
                 "usage counts prompt and answer"
             ]
         );
