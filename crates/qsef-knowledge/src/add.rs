@@ -260,7 +260,11 @@ impl KnowledgeBase {
             Ok(before)
         })?;
         // Touched, but as it was.
-        if before == Some(document) { added.unchanged += 1 } else { added.duplicates += 1 }
+        if before == Some(document) {
+            added.unchanged += 1
+        } else {
+            added.duplicates += 1
+        }
         Ok(())
     }
 
@@ -285,7 +289,8 @@ impl KnowledgeBase {
                 group.iter().map(put).collect::<rusqlite::Result<Vec<_>>>()
             })
         };
-        let put = tokio::task::spawn_blocking(write).await.map_err(|e| Error::Internal(format!("writing ended: {e}")))??;
+        let put =
+            tokio::task::spawn_blocking(write).await.map_err(|e| Error::Internal(format!("writing ended: {e}")))??;
         for (put, pieces) in put {
             match put {
                 Put::New => added.new += 1,
@@ -310,10 +315,12 @@ impl KnowledgeBase {
         for (done, part) in missing.chunks(GROUP).enumerate() {
             let texts = self.read(|connection| {
                 let mut text = connection.prepare_cached("SELECT heading, text FROM chunks WHERE id = ?1")?;
-                let text = |id: &i64| text.query_row([id], |row| {
-                    let chunk = Chunk { place: crate::Place::Lines(1, 1), heading: row.get(0)?, text: row.get(1)? };
-                    Ok(chunk.to_embed())
-                });
+                let text = |id: &i64| {
+                    text.query_row([id], |row| {
+                        let chunk = Chunk { place: crate::Place::Lines(1, 1), heading: row.get(0)?, text: row.get(1)? };
+                        Ok(chunk.to_embed())
+                    })
+                };
                 part.iter().map(text).collect::<rusqlite::Result<Vec<_>>>()
             })?;
             let vectors = embedder.embed(texts).await?;

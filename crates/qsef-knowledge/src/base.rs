@@ -291,7 +291,8 @@ fn set_up(connection: &mut Connection) -> Result<(), Unfit> {
     // Before anything is changed: the file may be another program's.
     let is_older = schema::is_older(connection)?;
     // FULL: what is committed survives a loss of power. Readers and a writer do not wait for each other with WAL.
-    let pragmas = "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA foreign_keys = ON; PRAGMA cache_size = -65536;
+    let pragmas =
+        "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA foreign_keys = ON; PRAGMA cache_size = -65536;
                    PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 1073741824;";
     connection.execute_batch(pragmas)?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -310,7 +311,8 @@ fn unfit(path: &Path, message: String) -> Error {
 fn broken(path: &Path, error: rusqlite::Error) -> Error {
     let advice = match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            let message = format!("this is no knowledge base, or a damaged one ({error}); move it away to begin a new one");
+            let message =
+                format!("this is no knowledge base, or a damaged one ({error}); move it away to begin a new one");
             return unfit(path, message);
         }
         _ if is_busy(&error) => ": another process holds it; try again when that has ended",

@@ -84,8 +84,12 @@ pub(crate) fn remove_if_orphan(
     removed.chunks += run("DELETE FROM chunks WHERE document = ?1")? as u64;
     removed.documents += run("DELETE FROM documents WHERE id = ?1")? as u64;
     let all = |sql: &str| transaction.prepare_cached(sql)?.execute([]);
-    all("INSERT OR IGNORE INTO temp.doubtful_concepts SELECT subject FROM relations WHERE id IN temp.doubtful_relations")?;
-    all("INSERT OR IGNORE INTO temp.doubtful_concepts SELECT object FROM relations WHERE id IN temp.doubtful_relations")?;
+    all(
+        "INSERT OR IGNORE INTO temp.doubtful_concepts SELECT subject FROM relations WHERE id IN temp.doubtful_relations",
+    )?;
+    all(
+        "INSERT OR IGNORE INTO temp.doubtful_concepts SELECT object FROM relations WHERE id IN temp.doubtful_relations",
+    )?;
     removed.relations += all("DELETE FROM relations WHERE id IN temp.doubtful_relations
          AND NOT EXISTS (SELECT 1 FROM evidence e WHERE e.relation = relations.id)")? as u64;
     removed.concepts += all("DELETE FROM concepts WHERE id IN temp.doubtful_concepts

@@ -76,11 +76,7 @@ pub(crate) fn put(transaction: &Transaction<'_>, document: &Prepared) -> rusqlit
         Some(id) => id,
         None => insert(transaction, document)?,
     };
-    let file = File {
-        path: document.source.clone().into(),
-        bytes: document.bytes,
-        modified_ns: document.modified_ns,
-    };
+    let file = File { path: document.source.clone().into(), bytes: document.bytes, modified_ns: document.modified_ns };
     let before = note_source(transaction, &file, &document.source, id)?;
     if let Some(before) = before.filter(|before| *before != id) {
         remove_if_orphan(transaction, before, &mut Removed::default())?;
@@ -107,9 +103,11 @@ fn insert(transaction: &Transaction<'_>, document: &Prepared) -> rusqlite::Resul
             )?
             .execute((id, first, last, is_page, &piece.chunk.heading, &piece.chunk.text))?;
         let chunk = transaction.last_insert_rowid();
-        transaction
-            .prepare_cached("INSERT INTO words (rowid, heading, body) VALUES (?1, ?2, ?3)")?
-            .execute((chunk, &piece.terms.0, &piece.terms.1))?;
+        transaction.prepare_cached("INSERT INTO words (rowid, heading, body) VALUES (?1, ?2, ?3)")?.execute((
+            chunk,
+            &piece.terms.0,
+            &piece.terms.1,
+        ))?;
         if let Some(vector) = &piece.vector {
             put_vector(transaction, chunk, vector)?;
         }

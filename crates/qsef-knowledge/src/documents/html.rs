@@ -5,13 +5,14 @@ use html5gum::{DefaultEmitter, Token, Tokenizer};
 use super::{Block, lines::Lines};
 
 /// What a reader does not see, or what is no text.
-const HIDDEN: &[&[u8]] = &[b"script", b"style", b"noscript", b"template", b"svg", b"math", b"iframe", b"object", b"select"];
+const HIDDEN: &[&[u8]] =
+    &[b"script", b"style", b"noscript", b"template", b"svg", b"math", b"iframe", b"object", b"select"];
 
 /// Elements that begin and end no line.
 const INLINE: &[&[u8]] = &[
-    b"a", b"abbr", b"b", b"bdi", b"bdo", b"cite", b"code", b"data", b"del", b"dfn", b"em", b"font", b"i", b"ins", b"kbd",
-    b"mark", b"q", b"ruby", b"s", b"samp", b"small", b"span", b"strong", b"sub", b"sup", b"time", b"tt", b"u", b"var", b"wbr",
-    b"img", b"label", b"button",
+    b"a", b"abbr", b"b", b"bdi", b"bdo", b"cite", b"code", b"data", b"del", b"dfn", b"em", b"font", b"i", b"ins",
+    b"kbd", b"mark", b"q", b"ruby", b"s", b"samp", b"small", b"span", b"strong", b"sub", b"sup", b"time", b"tt", b"u",
+    b"var", b"wbr", b"img", b"label", b"button",
 ];
 
 /// Elements whose spaces and line breaks count.

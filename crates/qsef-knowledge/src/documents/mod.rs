@@ -51,10 +51,10 @@ impl DocumentKind {
             "pdf" => Self::Pdf,
             "csv" | "tsv" => Self::Csv,
             "jsonl" | "ndjson" => Self::Jsonl,
-            "rs" | "py" | "js" | "mjs" | "ts" | "tsx" | "jsx" | "java" | "kt" | "c" | "h" | "cc" | "cpp" | "hpp" | "cs"
-            | "go" | "rb" | "php" | "swift" | "scala" | "sh" | "bash" | "sql" | "r" | "lua" | "jl" | "hs" | "ml" | "ex"
-            | "exs" | "erl" | "clj" | "vue" | "css" | "scss" | "toml" | "yaml" | "yml" | "json" | "xml" | "ini" | "cfg"
-            | "proto" | "makefile" | "dockerfile" | "justfile" => Self::Code,
+            "rs" | "py" | "js" | "mjs" | "ts" | "tsx" | "jsx" | "java" | "kt" | "c" | "h" | "cc" | "cpp" | "hpp"
+            | "cs" | "go" | "rb" | "php" | "swift" | "scala" | "sh" | "bash" | "sql" | "r" | "lua" | "jl" | "hs"
+            | "ml" | "ex" | "exs" | "erl" | "clj" | "vue" | "css" | "scss" | "toml" | "yaml" | "yml" | "json"
+            | "xml" | "ini" | "cfg" | "proto" | "makefile" | "dockerfile" | "justfile" => Self::Code,
             _ => return None,
         })
     }

@@ -16,7 +16,8 @@ const MOST: usize = 1 << 20;
 /// The paragraphs of a PDF file.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Block>, String> {
     // Files that break the standard can break the parser as well.
-    std::panic::catch_unwind(AssertUnwindSafe(|| pages(bytes))).unwrap_or_else(|_| Err("the PDF file is damaged".into()))
+    std::panic::catch_unwind(AssertUnwindSafe(|| pages(bytes)))
+        .unwrap_or_else(|_| Err("the PDF file is damaged".into()))
 }
 
 fn pages(bytes: &[u8]) -> Result<Vec<Block>, String> {

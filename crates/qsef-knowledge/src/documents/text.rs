@@ -37,7 +37,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
 }
 
 fn checked(text: Cow<'_, str>) -> Result<Cow<'_, str>, String> {
-    let odd = |c: &char| *c == char::REPLACEMENT_CHARACTER || (c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}'));
+    let odd =
+        |c: &char| *c == char::REPLACEMENT_CHARACTER || (c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}'));
     let (odd, all) = text.chars().take(65_536).fold((0u32, 0u32), |(o, n), c| (o + u32::from(odd(&c)), n + 1));
     if f64::from(odd) > MOST_BROKEN * f64::from(all) {
         return Err("it is a binary file, or its encoding is broken".into());

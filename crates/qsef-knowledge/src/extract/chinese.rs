@@ -4,25 +4,32 @@ use super::{Found, IS_A, PART_OF, SAME_AS};
 
 /// Words that no name begins with.
 const BEFORE: &[&str] = &[
-    "这", "那", "它", "其", "该", "此", "他", "她", "我", "你", "本", "因此", "所以", "但", "而", "并", "也", "就", "都", "如果", "由于", "因为",
-    "对于", "在", "从", "当", "并且", "以及", "通常", "一般",
+    "这", "那", "它", "其", "该", "此", "他", "她", "我", "你", "本", "因此", "所以", "但", "而", "并", "也", "就",
+    "都", "如果", "由于", "因为", "对于", "在", "从", "当", "并且", "以及", "通常", "一般",
 ];
 
 /// Finds the relations of one sentence.
 pub(super) fn read(sentence: &str, found: &mut Found) {
-    for (what, kind) in pairs(regex!(r"([\p{Han}\w]{2,14}?)(?:是|属于)一(?:种|类|个|项|門|门|款)([\p{Han}\w]{2,24})"), sentence) {
+    for (what, kind) in
+        pairs(regex!(r"([\p{Han}\w]{2,14}?)(?:是|属于)一(?:种|类|个|项|門|门|款)([\p{Han}\w]{2,24})"), sentence)
+    {
         relate(found, what, IS_A, kind, 0.7);
     }
     for (what, kind) in pairs(regex!(r"([\p{Han}\w]{2,14}?)属于([\p{Han}\w]{2,16})"), sentence) {
         relate(found, what, IS_A, kind.trim_start_matches("一种"), 0.7);
     }
-    for (what, name) in pairs(regex!(r"([\p{Han}\w]{2,14}?)[，,（(]?(?:又称|也称|也叫|又名|简称)(?:为|作)?([\p{Han}\w]{2,14})"), sentence) {
+    for (what, name) in pairs(
+        regex!(r"([\p{Han}\w]{2,14}?)[，,（(]?(?:又称|也称|也叫|又名|简称)(?:为|作)?([\p{Han}\w]{2,14})"),
+        sentence,
+    ) {
         relate(found, what, SAME_AS, name, 0.8);
     }
-    for (whole, parts) in pairs(regex!(r"([\p{Han}\w]{2,14}?)(?:包括|包含)([\p{Han}\w、和与及]{2,60})"), sentence) {
+    for (whole, parts) in pairs(regex!(r"([\p{Han}\w]{2,14}?)(?:包括|包含)([\p{Han}\w、和与及]{2,60})"), sentence)
+    {
         items(parts).for_each(|part| relate(found, part, PART_OF, whole, 0.6));
     }
-    for (whole, parts) in pairs(regex!(r"([\p{Han}\w]{2,14}?)由([\p{Han}\w、和与及]{2,60}?)(?:组成|构成)"), sentence) {
+    for (whole, parts) in pairs(regex!(r"([\p{Han}\w]{2,14}?)由([\p{Han}\w、和与及]{2,60}?)(?:组成|构成)"), sentence)
+    {
         items(parts).for_each(|part| relate(found, part, PART_OF, whole, 0.7));
     }
 }
@@ -34,7 +41,9 @@ fn pairs<'a>(pattern: &regex::Regex, sentence: &'a str) -> Vec<(&'a str, &'a str
 
 /// The names of a list.
 fn items(list: &str) -> impl Iterator<Item = &str> {
-    list.split(['、', '和', '与', '及']).map(|item| item.trim_end_matches(['等', '以'])).filter(|i| i.chars().count() >= 2)
+    list.split(['、', '和', '与', '及'])
+        .map(|item| item.trim_end_matches(['等', '以']))
+        .filter(|i| i.chars().count() >= 2)
 }
 
 fn relate(found: &mut Found, subject: &str, kind: &str, object: &str, confidence: f32) {
@@ -42,7 +51,9 @@ fn relate(found: &mut Found, subject: &str, kind: &str, object: &str, confidence
     let object = object.rsplit('的').next().unwrap_or(object);
     let subject = subject.rsplit('的').next().unwrap_or(subject);
     let is_name = |name: &str| {
-        (2..=12).contains(&name.chars().count()) && !BEFORE.iter().any(|word| name.starts_with(word)) && !name.contains('是')
+        (2..=12).contains(&name.chars().count())
+            && !BEFORE.iter().any(|word| name.starts_with(word))
+            && !name.contains('是')
     };
     if is_name(subject) && is_name(object) {
         found.relation(subject, kind, object, confidence);
@@ -61,7 +72,8 @@ mod tests {
         read("水由氢和氧气组成", &mut found);
         read("乙酰水杨酸又称阿司匹林。", &mut found);
         read("这是一种方法。", &mut found);
-        let said: Vec<String> = found.relations.iter().map(|r| format!("{} {} {}", r.subject, r.kind, r.object)).collect();
+        let said: Vec<String> =
+            found.relations.iter().map(|r| format!("{} {} {}", r.subject, r.kind, r.object)).collect();
         assert_eq!(
             said,
             [

@@ -122,7 +122,10 @@ mod tests {
     #[test]
     fn sentences_tell_of_relations() {
         for (sentence, expected) in [
-            ("A knowledge graph is a kind of semantic network that stores facts.", vec!["knowledge graph is_a semantic network"]),
+            (
+                "A knowledge graph is a kind of semantic network that stores facts.",
+                vec!["knowledge graph is_a semantic network"],
+            ),
             (
                 "It stores languages such as Rust, Go and Python in order.",
                 vec!["Rust is_a languages", "Go is_a languages", "Python is_a languages"],

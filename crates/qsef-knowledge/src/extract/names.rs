@@ -6,8 +6,8 @@ use unicode_normalization::UnicodeNormalization;
 
 /// Words before a name that are no part of it.
 const DETERMINERS: &[&str] = &[
-    "a", "an", "the", "this", "that", "these", "those", "its", "their", "his", "her", "our", "your", "my", "each", "every",
-    "any", "some", "all", "such", "many", "most", "several", "another", "other", "one",
+    "a", "an", "the", "this", "that", "these", "those", "its", "their", "his", "her", "our", "your", "my", "each",
+    "every", "any", "some", "all", "such", "many", "most", "several", "another", "other", "one",
 ];
 
 /// Longest name, in characters.
@@ -19,7 +19,8 @@ pub(crate) fn normalise(name: &str) -> String {
     let name: String = name.nfkc().flat_map(char::to_lowercase).collect();
     let spaced = name.replace(['_', '\u{a0}'], " ");
     let edge = |c: char| !c.is_alphanumeric() && !matches!(c, '+' | '#');
-    let mut words: Vec<&str> = spaced.split_whitespace().map(|w| w.trim_matches(edge)).filter(|w| !w.is_empty()).collect();
+    let mut words: Vec<&str> =
+        spaced.split_whitespace().map(|w| w.trim_matches(edge)).filter(|w| !w.is_empty()).collect();
     while words.len() > 1 && words.first().is_some_and(|w| DETERMINERS.contains(w)) {
         words.remove(0);
     }

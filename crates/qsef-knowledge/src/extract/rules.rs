@@ -130,7 +130,8 @@ mod tests {
         let found = read(&chunk, DocumentKind::Markdown);
         let names: Vec<&str> = found.concepts.iter().map(|(n, _)| n.as_str()).collect();
         assert_eq!(names, ["Routing", "Guide", "registry", "Scorer", "Ada Lovelace", "transmission efficiency"]);
-        let said: Vec<String> = found.relations.iter().map(|r| format!("{} {} {}", r.subject, r.kind, r.object)).collect();
+        let said: Vec<String> =
+            found.relations.iter().map(|r| format!("{} {} {}", r.subject, r.kind, r.object)).collect();
         for expected in [
             "Routing part_of Guide",
             "transmission efficiency same_as TE",

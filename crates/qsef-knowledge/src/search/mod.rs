@@ -137,7 +137,8 @@ impl KnowledgeBase {
             None => None,
         };
         let (base, query) = (self.clone(), query.to_owned());
-        let search = move || base.search(&query, &SearchOptions { limit, mode: Mode::Fused, vector: vector.as_deref() });
+        let search =
+            move || base.search(&query, &SearchOptions { limit, mode: Mode::Fused, vector: vector.as_deref() });
         tokio::task::spawn_blocking(search).await.map_err(|e| Error::Internal(e.to_string()))?
     }
 }
@@ -151,7 +152,8 @@ fn by_words(connection: &Connection, query: &str, limit: usize) -> rusqlite::Res
 }
 
 fn hit(connection: &Connection, id: i64, ranks: Ranks) -> rusqlite::Result<Option<Hit>> {
-    let sql = "SELECT first, last, is_page, heading, text, (SELECT min(path) FROM sources s WHERE s.document = c.document)
+    let sql =
+        "SELECT first, last, is_page, heading, text, (SELECT min(path) FROM sources s WHERE s.document = c.document)
                FROM chunks c WHERE id = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([id])?;

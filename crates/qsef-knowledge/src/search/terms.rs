@@ -6,12 +6,12 @@ use unicode_segmentation::UnicodeSegmentation;
 
 /// Words that tell nothing of a topic, and those that questions are made of.
 const STOP: &[&str] = &[
-    "a", "about", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "d", "did", "do",
-    "does", "for", "from", "had", "has", "have", "he", "her", "his", "how", "i", "if", "in", "into", "is", "it", "its", "ll",
-    "m", "may", "me", "might", "must", "my", "of", "on", "or", "our", "re", "s", "shall", "she", "should", "so", "some",
-    "such", "t", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "to", "us",
-    "ve", "was", "we", "were", "what", "when", "where", "which", "who", "whom", "whose", "why", "will", "with", "would",
-    "you", "your", "please", "tell",
+    "a", "about", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "d", "did",
+    "do", "does", "for", "from", "had", "has", "have", "he", "her", "his", "how", "i", "if", "in", "into", "is", "it",
+    "its", "ll", "m", "may", "me", "might", "must", "my", "of", "on", "or", "our", "re", "s", "shall", "she", "should",
+    "so", "some", "such", "t", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this",
+    "those", "to", "us", "ve", "was", "we", "were", "what", "when", "where", "which", "who", "whom", "whose", "why",
+    "will", "with", "would", "you", "your", "please", "tell",
 ];
 
 /// The most terms of a query: what it says after them, it has said before.
@@ -64,8 +64,7 @@ fn push_word(terms: &mut Vec<String>, word: &str) {
     let mut parts = 0;
     for piece in word.split(|c: char| !c.is_alphanumeric()).filter(|p| !p.is_empty()) {
         parts += 1;
-        let mut humps = humps(piece).peekable();
-        while let Some(hump) = humps.next() {
+        for hump in humps(piece) {
             if hump.len() < piece.len() {
                 parts += 1;
             }
@@ -120,7 +119,10 @@ mod tests {
         assert_eq!(terms("The graphs of concepts"), ["graph", "concept"]);
         assert_eq!(terms("知识图谱 (2024年)"), ["知识", "识图", "图谱", "2024", "年"]);
         assert_eq!(terms("人"), ["人"]);
-        assert_eq!(terms("KnowledgeBase::open_default"), ["knowledg", "bas", "knowledgebase", "open", "default", "opendefault"]);
+        assert_eq!(
+            terms("KnowledgeBase::open_default"),
+            ["knowledg", "bas", "knowledgebase", "open", "default", "opendefault"]
+        );
         assert_eq!(terms("ＡＢＣ"), ["abc"]);
         assert!(terms("what is the …?").is_empty());
     }
