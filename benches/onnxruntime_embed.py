@@ -1,6 +1,7 @@
 """Measures the embedder beside ONNX Runtime: the same 32-bit weights (all-minilm-l6-v2), the same texts, in turn on the same machine.
 
 Usage: python benches/onnxruntime_embed.py QSEF_BINARY [--rounds N]     (needs onnx, onnxruntime, numpy, safetensors, tokenizers)
+With --beside NAME another embedder of qsef is measured in ONNX Runtime's place, such as fastembed:all-minilm-l6-v2-int8.
 
 The network is written as an ONNX graph from the model's own safetensors: embeddings, six layers, mean over the tokens, unit length.
 Both get 256 texts of 12 words, one by one, then all together; ONNX Runtime gets them in batches of 32 of about equal length.
@@ -112,6 +113,7 @@ if sys.argv[1] == "--peer":
 parser = argparse.ArgumentParser()
 parser.add_argument("qsef")
 parser.add_argument("--rounds", type=int, default=5)
+parser.add_argument("--beside", metavar="NAME")
 args = parser.parse_args()
 folder = subprocess.run([args.qsef, "models", "pull", "all-minilm-l6-v2"], capture_output=True, text=True, check=True).stdout.strip()
 with tempfile.NamedTemporaryFile("w", suffix=".txt") as texts:
@@ -122,8 +124,9 @@ with tempfile.NamedTemporaryFile("w", suffix=".txt") as texts:
     ours, theirs = [], []
     for _ in range(args.rounds):
         ours.append(run(args.qsef, "bench", "embed", "--texts", texts.name, "--json"))
-        theirs.append(run(sys.executable, __file__, "--peer", folder, texts.name))
+        beside = [args.qsef, "bench", "embed", "--texts", texts.name, "--json", "--model", args.beside]
+        theirs.append(run(*beside) if args.beside else run(sys.executable, __file__, "--peer", folder, texts.name))
 for key in ("ms_per_text", "texts_per_s"):
     ratios = [a[key] / b[key] for a, b in zip(ours, theirs)]
     a, b = (statistics.median(r[key] for r in rows) for rows in (ours, theirs))
-    print(f"{key:12} qsef {a:8.2f}   ONNX Runtime {b:8.2f}   ratio {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})")
+    print(f"{key:12} qsef {a:8.2f}   {args.beside or "ONNX Runtime"} {b:8.2f}   ratio {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})")

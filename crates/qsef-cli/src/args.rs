@@ -74,7 +74,7 @@ pub struct Common {
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub agent: String,
     /// The planner's model: a name from `qsef models list`, a GGUF file, openai:NAME for one behind OPENAI_BASE_URL, or
-    /// llamacpp:NAME for one on llama.cpp where it is built in
+    /// llamacpp:NAME or mistralrs:NAME for one on llama.cpp or mistral.rs where that is built in
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
 }

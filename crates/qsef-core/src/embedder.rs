@@ -1,6 +1,6 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use crate::Result;
+use crate::{Media, Result};
 
 /// Maps text to vectors. Implement this in a backend; hold an [`AnyEmbedder`] in an application.
 pub trait Embedder: Send + Sync + 'static {
@@ -15,6 +15,22 @@ pub trait Embedder: Send + Sync + 'static {
     /// # Errors
     /// [`crate::Error::Model`] when the model fails.
     fn embed(&self, texts: Vec<String>) -> impl Future<Output = Result<Vec<Vec<f32>>>> + Send;
+}
+
+/// Maps images to vectors. Implement this in a backend.
+pub trait ImageEmbedder: Send + Sync + 'static {
+    /// The embedder's name.
+    fn name(&self) -> &str;
+
+    /// Length of each vector.
+    fn dimensions(&self) -> usize;
+
+    /// One vector of unit length per image, in order.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] for bytes that are no image of a format that the embedder reads, naming its place among the images;
+    /// [`crate::Error::Model`] when the model fails.
+    fn embed_images(&self, images: Vec<Media>) -> impl Future<Output = Result<Vec<Vec<f32>>>> + Send;
 }
 
 type EmbedFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Vec<f32>>>> + Send + 'a>>;

@@ -20,7 +20,7 @@ mod tool;
 mod typed;
 
 pub use budget::{Budget, Cost, Price};
-pub use embedder::{AnyEmbedder, Embedder};
+pub use embedder::{AnyEmbedder, Embedder, ImageEmbedder};
 pub use error::{Error, Result};
 pub use event::{Event, EventSink};
 pub use expert::{AnyExpert, Effects, Expert, ExpertCall, ExpertProfile, Input, Outcome};

@@ -53,12 +53,16 @@ pub use qsef_cassette as cassette;
 pub use qsef_core::*;
 #[cfg(feature = "eval")]
 pub use qsef_eval as eval;
+#[cfg(feature = "fastembed")]
+pub use qsef_fastembed as fastembed;
 #[cfg(feature = "llamacpp")]
 pub use qsef_llamacpp as llamacpp;
 #[cfg(feature = "macros")]
 pub use qsef_macros::expert;
 #[cfg(feature = "mcp")]
 pub use qsef_mcp as mcp;
+#[cfg(feature = "mistralrs")]
+pub use qsef_mistralrs as mistralrs;
 #[cfg(feature = "openai")]
 pub use qsef_openai as openai;
 pub use qsef_score as score;

@@ -1,5 +1,8 @@
 //! Models by name on this machine, fetched and loaded when they are first needed.
 
+#[cfg(feature = "fastembed")]
+mod fastembed;
+
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
@@ -26,6 +29,8 @@ use qsef_core::{
 };
 #[cfg(feature = "llamacpp")]
 use qsef_llamacpp::LlamaCppModel;
+#[cfg(feature = "mistralrs")]
+use qsef_mistralrs::MistralRsModel;
 
 /// The planner and general expert where none is named.
 pub const DEFAULT_MODEL: &str = "qwen2.5-coder-1.5b";
@@ -39,6 +44,12 @@ const OPENAI: &str = "openai:";
 
 /// What the names of models on llama.cpp begin with.
 const LLAMACPP: &str = "llamacpp:";
+
+/// What the names of models on mistral.rs begin with.
+const MISTRALRS: &str = "mistralrs:";
+
+/// What the names of embedders on fastembed begin with.
+const FASTEMBED: &str = "fastembed:";
 
 /// The directory of models and saved state: `$QSEF_HOME`, or the platform's data directory.
 ///
@@ -62,6 +73,8 @@ struct Inner {
     loaded: Loaded<CandleModel>,
     #[cfg(feature = "llamacpp")]
     llama_cpp: Loaded<LlamaCppModel>,
+    #[cfg(feature = "mistralrs")]
+    mistral_rs: Loaded<MistralRsModel>,
     /// One load at a time: two would only share the disk and the cores.
     loading: Mutex<()>,
     /// The connections of all models behind endpoints.
@@ -100,6 +113,8 @@ impl Models {
             loaded: Mutex::default(),
             #[cfg(feature = "llamacpp")]
             llama_cpp: Mutex::default(),
+            #[cfg(feature = "mistralrs")]
+            mistral_rs: Mutex::default(),
             loading: Mutex::default(),
             #[cfg(feature = "openai")]
             client: OnceLock::new(),
@@ -162,6 +177,21 @@ impl Models {
         .await
     }
 
+    /// The model of this name, or of this GGUF file or directory of safetensors, on mistral.rs: fetched and loaded where it is not
+    /// yet. Dropping the future ends a download soon.
+    ///
+    /// # Errors
+    /// As [`Store::ensure`] and [`MistralRsModel::load`].
+    #[cfg(feature = "mistralrs")]
+    pub async fn mistral_rs(&self, name: &str) -> Result<MistralRsModel> {
+        let name = name.to_owned();
+        self.blocking(move |models, cancel| {
+            let called = format!("{MISTRALRS}{name}");
+            models.load(&models.inner.mistral_rs, &name, cancel, |path| MistralRsModel::load(&called, path))
+        })
+        .await
+    }
+
     /// The client of the endpoints that `openai.toml` in the home directory or the environment names, opened when it is first
     /// needed.
     ///
@@ -177,7 +207,8 @@ impl Models {
         Ok(self.inner.client.get_or_init(|| client).clone())
     }
 
-    /// The sentence embedder of this name; `openai:NAME` is one behind an endpoint. Dropping the future ends a download soon.
+    /// The sentence embedder of this name; `openai:NAME` is one behind an endpoint, `fastembed:NAME` (or a directory) one on ONNX
+    /// Runtime, where the feature of that name is on. Dropping the future ends a download soon.
     ///
     /// # Errors
     /// As [`Store::ensure`] and [`CandleEmbedder::load`]; as [`Models::client`], and the endpoint's own.
@@ -195,6 +226,14 @@ impl Models {
         }
         // Before it is fetched.
         check_real_model(name)?;
+        #[cfg(feature = "fastembed")]
+        if let Some(name) = name.strip_prefix(FASTEMBED) {
+            return Ok(AnyEmbedder::new(self.fastembed(name).await?));
+        }
+        #[cfg(not(feature = "fastembed"))]
+        if name.starts_with(FASTEMBED) {
+            return Err(not_built(name, "fastembed", "fastembed"));
+        }
         let name = name.to_owned();
         self.blocking(move |models, cancel| {
             Ok(AnyEmbedder::new(CandleEmbedder::load(&name, &models.files(&name, cancel)?.dir)?))
@@ -237,8 +276,8 @@ impl Models {
         Ok(cell.get_or_init(|| model).clone())
     }
 
-    /// A language model of this name, loaded when it is first called; `openai:NAME` is one behind an endpoint,
-    /// `llamacpp:NAME` (or a file) one on llama.cpp, where the feature of that name is on.
+    /// A language model of this name, loaded when it is first called; `openai:NAME` is one behind an endpoint, `llamacpp:NAME` (or a
+    /// file) one on llama.cpp, `mistralrs:NAME` (or a file or directory) one on mistral.rs, where the feature of that name is on.
     ///
     /// # Errors
     /// [`Error::Input`] for a name that is neither known nor a GGUF file, and [`Error::ModelFile`] for a file that is no
@@ -264,9 +303,20 @@ impl Models {
         }
         #[cfg(not(feature = "llamacpp"))]
         if name.starts_with(LLAMACPP) {
-            return Err(Error::Input(format!(
-                "`{name}`: this program is built without llama.cpp (feature `llamacpp`)"
-            )));
+            return Err(not_built(name, "llama.cpp", "llamacpp"));
+        }
+        #[cfg(feature = "mistralrs")]
+        if let Some(name) = name.strip_prefix(MISTRALRS) {
+            let mut info = match Path::new(name) {
+                dir if is_file(name) && dir.is_dir() => MistralRsModel::peek(name, dir)?,
+                _ => self.describe(name, MistralRsModel::peek)?,
+            };
+            info.name = format!("{MISTRALRS}{name}");
+            return Ok(AnyModel::new(Lazy { models: self.clone(), info, backend: Backend::MistralRs }));
+        }
+        #[cfg(not(feature = "mistralrs"))]
+        if name.starts_with(MISTRALRS) {
+            return Err(not_built(name, "mistral.rs", "mistralrs"));
         }
         let info = self.describe(name, CandleModel::peek)?;
         Ok(AnyModel::new(Lazy { models: self.clone(), info, backend: Backend::Candle }))
@@ -295,7 +345,13 @@ pub fn is_embedded(name: &str) -> bool {
     if name.starts_with(OPENAI) {
         return false;
     }
-    !name.starts_with(LLAMACPP)
+    !name.starts_with(LLAMACPP) && !name.starts_with(MISTRALRS)
+}
+
+/// An error about a name of a backend that was left out.
+#[cfg(not(all(feature = "fastembed", feature = "llamacpp", feature = "mistralrs")))]
+fn not_built(name: &str, backend: &str, feature: &str) -> Error {
+    Error::Input(format!("`{name}`: this program is built without {backend} (feature `{feature}`)"))
 }
 
 fn is_file(name: &str) -> bool {
@@ -314,6 +370,8 @@ enum Backend {
     Candle,
     #[cfg(feature = "llamacpp")]
     LlamaCpp,
+    #[cfg(feature = "mistralrs")]
+    MistralRs,
 }
 
 impl LanguageModel for Lazy {
@@ -338,6 +396,11 @@ impl LanguageModel for Lazy {
             Backend::LlamaCpp => {
                 let name = name.strip_prefix(LLAMACPP).unwrap_or(name);
                 LanguageModel::stream(&self.models.llama_cpp(name).await?, request).await
+            }
+            #[cfg(feature = "mistralrs")]
+            Backend::MistralRs => {
+                let name = name.strip_prefix(MISTRALRS).unwrap_or(name);
+                LanguageModel::stream(&self.models.mistral_rs(name).await?, request).await
             }
         }
     }

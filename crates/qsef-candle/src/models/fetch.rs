@@ -139,7 +139,8 @@ impl Download<'_> {
             // What an interrupted run left there is a torn download.
             let _ = fs::remove_dir_all(&dir);
             fs::create_dir_all(&dir).map_err(|e| disk(&e, "create a directory for pip"))?;
-            let wheel = self.pip.download(&self.wheels.requirement(part), &dir, self.cancel).map_err(Fault::from);
+            let (wanted, pins) = (self.wheels.requirement(part), self.wheels.pins());
+            let wheel = self.pip.download(&wanted, &pins, &dir, self.cancel).map_err(Fault::from);
             outcome = match wheel {
                 Ok(wheel) => self.extract(&wheel, part),
                 Err(e) => {

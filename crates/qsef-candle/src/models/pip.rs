@@ -41,9 +41,15 @@ impl Pip {
         command
     }
 
-    /// Downloads one wheel into `dir`, with pip's temporary files in `dir` too, and returns its path.
-    /// Wheels only: an sdist would run its own code while pip reads its name.
-    pub fn download(&self, requirement: &str, dir: &Path, cancel: &AtomicBool) -> Result<PathBuf, PipError> {
+    /// Downloads one wheel into `dir`, with pip's temporary files in `dir` too, and returns its path; `pins` are arguments that
+    /// say which of several it is. Wheels only: an sdist would run its own code while pip reads its name.
+    pub fn download(
+        &self,
+        requirement: &str,
+        pins: &[&str],
+        dir: &Path,
+        cancel: &AtomicBool,
+    ) -> Result<PathBuf, PipError> {
         let failed = |e: std::io::Error| PipError::Failed(format!("cannot run pip: {e}"));
         let log = dir.join("pip.log");
         // A file, not a pipe: a grandchild that survives a kill cannot make us wait.
@@ -51,7 +57,9 @@ impl Pip {
         let child = self
             .command()
             .args(["download", "-q", "--progress-bar", "off", "--no-deps", "--only-binary", ":all:"])
-            .args(["--no-cache-dir", "--no-input", "--disable-pip-version-check", "-d"])
+            .args(["--no-cache-dir", "--no-input", "--disable-pip-version-check"])
+            .args(pins)
+            .arg("-d")
             .arg(dir)
             .arg(requirement)
             .envs(["TMPDIR", "TEMP", "TMP"].map(|name| (name, dir)))

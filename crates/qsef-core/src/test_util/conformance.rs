@@ -16,7 +16,8 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 
 use crate::{
-    AnyEmbedder, AnyModel, Delta, Error, FinishReason, Generation, Message, Request, Tool, ToolCall, ToolChoice, schema,
+    AnyEmbedder, AnyModel, Delta, Error, FinishReason, Generation, ImageEmbedder, Media, Message, Request, Tool,
+    ToolCall, ToolChoice, schema,
 };
 
 /// A case by name, with the reason where it failed.
@@ -43,6 +44,15 @@ pub async fn embedder(embedder: &AnyEmbedder) -> Vec<Case> {
     vec![
         ("vectors have unit length, one per text", vectors(embedder).await),
         ("a text has nearly the same vector alone and among others", alone(embedder).await),
+    ]
+}
+
+/// All cases of an embedder of images, one after the other, on at least two images that differ.
+pub async fn image_embedder(embedder: &impl ImageEmbedder, images: &[Media]) -> Vec<Case> {
+    vec![
+        ("images have vectors of unit length, one each", image_vectors(embedder, images).await),
+        ("an image has nearly the same vector alone and among others", image_alone(embedder, images).await),
+        ("what is no image is refused", no_image(embedder, images).await),
     ]
 }
 
@@ -207,10 +217,14 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
+/// Whether there are so many vectors, all of unit length.
+fn units(made: &[Vec<f32>], count: usize, dimensions: usize) -> Result<(), String> {
+    let is_unit = |v: &Vec<f32>| v.len() == dimensions && (dot(v, v) - 1.0).abs() < 1e-3;
+    ensure(made.len() == count && made.iter().all(is_unit), || format!("{} vectors", made.len()))
+}
+
 async fn vectors(embedder: &AnyEmbedder) -> Result<(), String> {
-    let made = embed(embedder, &TEXTS).await?;
-    let is_unit = |v: &Vec<f32>| v.len() == embedder.dimensions() && (dot(v, v) - 1.0).abs() < 1e-3;
-    ensure(made.len() == TEXTS.len() && made.iter().all(is_unit), || format!("{} vectors", made.len()))?;
+    units(&embed(embedder, &TEXTS).await?, TEXTS.len(), embedder.dimensions())?;
     ensure(embed(embedder, &[]).await?.is_empty(), || "a vector for no text".into())
 }
 
@@ -223,6 +237,33 @@ async fn alone(embedder: &AnyEmbedder) -> Result<(), String> {
         ensure(cosine > 0.95, || format!("{text:?}: cosine {cosine}"))?;
     }
     Ok(())
+}
+
+async fn embed_images(embedder: &impl ImageEmbedder, images: &[Media]) -> Result<Vec<Vec<f32>>, String> {
+    embedder.embed_images(images.to_vec()).await.map_err(|error| error.to_string())
+}
+
+async fn image_vectors(embedder: &impl ImageEmbedder, images: &[Media]) -> Result<(), String> {
+    units(&embed_images(embedder, images).await?, images.len(), embedder.dimensions())?;
+    ensure(embed_images(embedder, &[]).await?.is_empty(), || "a vector for no image".into())
+}
+
+async fn image_alone(embedder: &impl ImageEmbedder, images: &[Media]) -> Result<(), String> {
+    for (index, vector) in embed_images(embedder, images).await?.iter().enumerate() {
+        let alone = embed_images(embedder, images.get(index..=index).unwrap_or_default()).await?;
+        let cosine = alone.first().map_or(0.0, |alone| dot(alone, vector));
+        ensure(cosine > 0.99, || format!("image {index}: cosine {cosine}"))?;
+    }
+    Ok(())
+}
+
+async fn no_image(embedder: &impl ImageEmbedder, images: &[Media]) -> Result<(), String> {
+    let text = Media { mime: "image/png".into(), bytes: b"This is a text.".to_vec() };
+    let mixed = images.iter().take(1).cloned().chain([text]).collect();
+    match embedder.embed_images(mixed).await {
+        Err(Error::Input(message)) if message.contains("image 2") => Ok(()),
+        other => Err(format!("{other:?}")),
+    }
 }
 
 #[cfg(test)]

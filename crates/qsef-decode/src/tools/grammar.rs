@@ -1,8 +1,8 @@
 use llguidance::JsonCompileOptions;
-use qsef_core::{OutputFormat, Request, ToolChoice};
+use qsef_core::{Message, OutputFormat, Part, Request, ToolChoice};
 use serde_json::{Value, json};
 
-use super::{CLOSE, OPEN, around};
+use super::{CLOSE, OPEN, around, bare};
 
 /// The most calls in one answer: small models go on and on.
 const MOST_CALLS: usize = 8;
@@ -22,25 +22,36 @@ pub fn grammar(request: &Request) -> Option<String> {
         (ToolChoice::Auto, OutputFormat::JsonSchema(schema)) => {
             format!("start: answer | {} call {more}\nanswer: %json {}\n", quoted(OPEN), compact(schema, ",", ":"))
         }
-        // A lazy lexeme ends where it first can: at the first tag. The other one has no tag in it.
-        (ToolChoice::Auto, _) => format!(
-            "start: TEXT | to_call call {more}\nto_call[lazy]: /(?s:.*){OPEN}/\n\
-             TEXT: /(?s:.*)/ & ~/(?s:.*){OPEN}(?s:.*)/\n"
-        ),
+        // A lazy lexeme ends where it first can: at the first tag. Text has no tag in it, and neither begins as a call does.
+        (ToolChoice::Auto, _) => {
+            let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
+            let bare = bare(&format!("({})", names.join("|"))).replace('{', r"\{");
+            // A model that is not trained to call functions calls the same one again on what it returned.
+            let has_result = |message: &Message| matches!(message.parts.as_slice(), [.., Part::ToolResult { .. }]);
+            let alone = if request.messages.last().is_some_and(has_result) { 0 } else { tools.len() };
+            let alone: String = (0..alone).map(|number| format!(" | bare_{number}")).collect();
+            format!(
+                "start: TEXT | to_call call {more}{alone}\nto_call[lazy]: TO_CALL\n\
+                 TO_CALL: /(?s:.*){OPEN}/ & ~/{bare}(?s:.*)/\n\
+                 TEXT: /(?s:.*)/ & ~/(?s:.*){OPEN}(?s:.*)/ & ~/{bare}(?s:.*)/\n"
+            )
+        }
         _ => format!("start: {} call {more}\n", quoted(OPEN)),
     };
     let names: Vec<String> = (0..tools.len()).map(|number| format!("call_{number}")).collect();
     rules += &format!("call: {}\n", names.join(" | "));
-    for (tool, name) in tools.iter().zip(names) {
+    for (number, tool) in tools.iter().enumerate() {
         let (before, after) = around(&tool.name);
+        let alone = (quoted(before.trim_start()), quoted(after.trim_end()));
         let (before, after) = (quoted(&before), quoted(&format!("{after}{CLOSE}")));
         let mut parameters = tool.parameters.clone();
         if let Some(fields) = parameters.as_object_mut() {
             fields.entry("type").or_insert_with(|| json!("object"));
         }
-        rules += &format!("{name}: {before} {name}_arguments {after}\n");
+        rules += &format!("call_{number}: {before} arguments_{number} {after}\n");
+        rules += &format!("bare_{number}: {} arguments_{number} {}\n", alone.0, alone.1);
         // As these models write it. A document of its own: references in a schema begin at its root.
-        rules += &format!("{name}_arguments: %json {}\n", compact(&parameters, ", ", ": "));
+        rules += &format!("arguments_{number}: %json {}\n", compact(&parameters, ", ", ": "));
     }
     Some(rules)
 }

@@ -18,3 +18,8 @@ fn around(name: &str) -> (String, &'static str) {
     // Names have no character that JSON would escape (`Request::check_tools`).
     (format!("\n{{\"name\": \"{name}\", \"arguments\": "), "}\n")
 }
+
+/// How a call begins that a model writes without tags, as Qwen2.5-Coder does.
+fn bare(name: &str) -> String {
+    format!("{{\"name\": \"{name}\"")
+}

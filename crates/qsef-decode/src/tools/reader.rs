@@ -2,7 +2,7 @@ use qsef_core::{Part, Request, ToolCall};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{CLOSE, OPEN};
+use super::{CLOSE, OPEN, bare};
 
 /// A call as a model writes it.
 #[derive(Deserialize)]
@@ -18,6 +18,8 @@ pub struct Reader {
     /// Calls in the conversation so far, this answer's included.
     number: usize,
     has_read: bool,
+    /// How calls without tags begin; empty once the answer has begun otherwise.
+    bare: Vec<String>,
 }
 
 impl Reader {
@@ -25,7 +27,8 @@ impl Reader {
     pub fn new(request: &Request) -> Option<Self> {
         let parts = request.messages.iter().flat_map(|message| &message.parts);
         let number = parts.filter(|part| matches!(part, Part::ToolCall(_))).count();
-        (!request.tools.is_empty()).then_some(Self { held: String::new(), number, has_read: false })
+        let bare = request.eligible_tools().map(|tool| bare(&tool.name)).collect();
+        (!request.tools.is_empty()).then_some(Self { held: String::new(), number, has_read: false, bare })
     }
 
     /// Whether a call was read.
@@ -37,22 +40,28 @@ impl Reader {
     pub fn push(&mut self, written: &str) -> (String, Vec<ToolCall>) {
         self.held.push_str(written);
         let (mut text, mut calls) = (String::new(), Vec::new());
+        if self.bare.iter().any(|call| call.starts_with(&self.held) || self.held.starts_with(call)) {
+            calls.extend(self.read(&self.held.clone()));
+            if !calls.is_empty() {
+                self.held.clear();
+                self.bare.clear();
+            }
+            return (text, calls);
+        }
+        self.bare.clear();
         while let Some((before, rest)) = self.held.split_once(OPEN) {
             text.push_str(before.trim_end());
             let Some((body, after)) = rest.split_once(CLOSE) else {
                 self.held = format!("{OPEN}{rest}");
                 return (text, calls);
             };
-            match serde_json::from_str(body) {
-                Ok(Written { name, arguments }) => {
-                    self.number += 1;
-                    calls.push(ToolCall { id: format!("call-{}", self.number), name, arguments });
-                }
-                Err(_) => text.extend([OPEN, body, CLOSE]),
+            let (body, after) = (body.to_owned(), after.to_owned());
+            match self.read(&body) {
+                Some(call) => calls.push(call),
+                None => text.extend([OPEN, body.as_str(), CLOSE]),
             }
-            self.held = after.to_owned();
+            self.held = after;
         }
-        self.has_read |= !calls.is_empty();
         let begun = (1..OPEN.len()).rev().filter_map(|length| OPEN.get(..length));
         let free = begun.filter_map(|tag| self.held.strip_suffix(tag)).next().unwrap_or(&self.held).trim_end().len();
         let tail = self.held.split_off(free);
@@ -60,10 +69,20 @@ impl Reader {
         (text, calls)
     }
 
+    /// A call, where this is one.
+    fn read(&mut self, body: &str) -> Option<ToolCall> {
+        let Written { name, arguments } = serde_json::from_str(body).ok()?;
+        self.number += 1;
+        self.has_read = true;
+        Some(ToolCall { id: format!("call-{}", self.number), name, arguments })
+    }
+
     /// The text that was held back, at the end of the answer. Half a call is none.
     pub fn finish(&mut self) -> String {
         let held = std::mem::take(&mut self.held);
-        if held.starts_with(OPEN) || (self.has_read && held.trim().is_empty()) { String::new() } else { held }
+        let is_cut = || serde_json::from_str::<Written>(&held).is_err_and(|error| error.is_eof());
+        let is_half = held.starts_with(OPEN) || (self.bare.iter().any(|call| held.starts_with(call)) && is_cut());
+        if is_half || (self.has_read && held.trim().is_empty()) { String::new() } else { held }
     }
 }
 
@@ -95,6 +114,27 @@ mod tests {
             assert_eq!(text, "1 < 2 <tool é", "{size}");
             let read: Vec<_> = calls.iter().map(|call| (call.id.as_str(), call.arguments["n"].as_u64())).collect();
             assert_eq!(read, [("call-2", Some(1)), ("call-3", Some(2))]);
+        }
+    }
+
+    #[test]
+    fn a_call_without_tags_is_one_when_it_is_the_whole_answer() {
+        let bare = r#"{"name": "a", "arguments": {"n": 1}}"#;
+        let read = |written: &str, size: usize| {
+            let (mut reader, mut text, mut calls) = (reader(), String::new(), 0);
+            for piece in written.chars().collect::<Vec<_>>().chunks(size) {
+                let (more, whole) = reader.push(&piece.iter().collect::<String>());
+                text += &more;
+                calls += whole.len();
+            }
+            (text + &reader.finish(), calls)
+        };
+        for size in [1, 5, 100] {
+            assert_eq!(read(bare, size), (String::new(), 1));
+            assert_eq!(read(&bare[..20], size), (String::new(), 0), "half a call");
+            for text in [r#"{"name": "b"}"#, r#"{"name": "a"}, she said"#, r#"{"na"#] {
+                assert_eq!(read(text, size), (text.into(), 0), "{size}");
+            }
         }
     }
 

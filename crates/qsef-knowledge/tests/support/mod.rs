@@ -1,6 +1,7 @@
 //! What the tests share.
 
 #![allow(dead_code, reason = "each test uses some of it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // helpers of tests are test code
 
 use std::path::Path;
 
