@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction,
 use serde::Serialize;
 
 use crate::{
+    graph::Graph,
     schema::{self, Unfit},
     search::VectorIndex,
 };
@@ -25,6 +26,7 @@ struct Inner {
     connection: Mutex<Connection>,
     /// Views of the file in memory, with the state of the file that they show.
     vectors: Mutex<Option<(Version, Arc<VectorIndex>)>>,
+    graph: Mutex<Option<(Version, Arc<Graph>)>>,
 }
 
 /// A state of the file: changes by others, changes by this connection.
@@ -127,6 +129,7 @@ impl KnowledgeBase {
                 path: path.to_owned(),
                 connection: Mutex::new(connection),
                 vectors: Mutex::default(),
+                graph: Mutex::default(),
             }))),
             Err(Unfit::Sql(error)) => Err(broken(path, error)),
             Err(Unfit::Foreign) => Err(unfit(path, "this is another program's database; move it away".into())),
@@ -233,6 +236,14 @@ impl KnowledgeBase {
     /// The view of the vectors, made anew where the file has changed.
     pub(crate) fn vectors(&self) -> Result<Arc<VectorIndex>> {
         cached(self, &self.0.vectors, VectorIndex::load)
+    }
+
+    /// The semantic graph, as the file has it now; it is kept until the file changes.
+    ///
+    /// # Errors
+    /// As [`KnowledgeBase::stats`].
+    pub fn graph(&self) -> Result<Arc<Graph>> {
+        cached(self, &self.0.graph, Graph::load)
     }
 }
 

@@ -40,12 +40,14 @@ impl Graph {
                 found.push(id);
             }
         };
-        for run in text.split(['.', ',', ';', ':', '!', '?', '\n', '(', ')', '。', '，', '；', '、', '！', '？']) {
+        for run in text.split(['.', ',', ';', ':', '!', '?', '\n', '(', ')', '。', '，', '；', '、', '！', '？'])
+        {
             let words: Vec<&str> = run.unicode_words().collect();
             let mut at = 0;
             while let Some(word) = words.get(at) {
                 if word.chars().next().is_some_and(is_cjk) {
-                    let characters: Vec<&str> = words.iter().skip(at).take_while(|w| w.chars().all(is_cjk)).copied().collect();
+                    let characters: Vec<&str> =
+                        words.iter().skip(at).take_while(|w| w.chars().all(is_cjk)).copied().collect();
                     self.chinese(&characters, &mut put);
                     at += characters.len().max(1);
                     continue;
@@ -71,9 +73,9 @@ impl Graph {
         let mut at = 0;
         while at < characters.len() {
             let most = LONGEST_CHINESE.min(characters.len() - at);
-            let name = (2..=most).rev().find_map(|count| {
-                Some((count, *self.names.get(&characters.get(at..at + count)?.concat())?))
-            });
+            let name = (2..=most)
+                .rev()
+                .find_map(|count| Some((count, *self.names.get(&characters.get(at..at + count)?.concat())?)));
             match name {
                 Some((count, node)) => {
                     put(self.id(node));

@@ -68,8 +68,7 @@ impl Graph {
         let above = above(&graph, &hierarchy);
         let depths = depths(&above);
         let (geometry, positions) = embeddings::read(connection)?;
-        let mut loaded =
-            Self { graph, nodes, names, longest, kinds, above, depths, positions, geometry, far: 1.0 };
+        let mut loaded = Self { graph, nodes, names, longest, kinds, above, depths, positions, geometry, far: 1.0 };
         loaded.far = loaded.typical_distance();
         Ok(loaded)
     }

@@ -66,7 +66,7 @@ pub struct Graph {
     above: Vec<Vec<NodeIndex>>,
     /// Steps from the hierarchy's root to each node, which counts 1; 0 for what is in no hierarchy.
     depths: Vec<u32>,
-    positions: HashMap<Concept, Vec<f32>>,
+    positions: crate::embeddings::Places,
     /// By which model these were learnt.
     geometry: Option<crate::embeddings::Geometry>,
     /// The distance of concepts that have nothing to do with each other, typically.
@@ -97,7 +97,7 @@ impl Graph {
     }
 
     /// All concepts.
-    pub fn concepts(&self) -> impl Iterator<Item = &ConceptInfo> {
+    pub fn all(&self) -> impl Iterator<Item = &ConceptInfo> {
         self.graph.node_weights()
     }
 
