@@ -3,6 +3,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    io::Read as _,
     path::{Path, PathBuf},
 };
 
@@ -14,7 +15,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use crate::{
     KnowledgeBase,
     chunk::{Chunk, chunks},
-    documents::{DocumentKind, Parsed, parse},
+    documents::{DocumentKind, MAX_BYTES, Parsed, parse},
     remove,
     walk::{File, walk},
     write::{self, Piece, Prepared, Put},
@@ -335,10 +336,14 @@ impl KnowledgeBase {
 
 fn read_one(file: File, hashes: &HashMap<Vec<u8>, i64>, extract: bool) -> Read {
     let left = |why: String| Read::Left(Left { path: file.path.clone(), why });
-    let bytes = match std::fs::read(&file.path) {
-        Ok(bytes) => bytes,
+    let mut bytes = Vec::new();
+    // It may have grown since the walk, and without end.
+    let read = std::fs::File::open(&file.path).and_then(|open| open.take(MAX_BYTES + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(read) if read as u64 > MAX_BYTES => return left("it grows while it is read".into()),
+        Ok(_) => {}
         Err(error) => return left(error.to_string()),
-    };
+    }
     // The same bytes under another kind of name are read in another way.
     let kind = DocumentKind::of(&file.path).unwrap_or(DocumentKind::Text);
     let hash = hash(kind.name().as_bytes(), &bytes);

@@ -23,7 +23,7 @@ pub(crate) struct File {
 /// are files whose names tell that they are no documents. A file that is named itself is taken whatever its name.
 ///
 /// # Errors
-/// [`Error::Input`] for a path that does not exist.
+/// [`Error::Input`] for a path that does not exist, or that is a device or a pipe.
 pub(crate) fn walk(paths: &[PathBuf]) -> Result<(Vec<File>, Vec<Left>)> {
     let (mut files, mut left) = (Vec::new(), Vec::new());
     for path in paths {
@@ -34,6 +34,9 @@ pub(crate) fn walk(paths: &[PathBuf]) -> Result<(Vec<File>, Vec<Left>)> {
         if root.is_file() {
             push(&mut files, &mut left, root);
             continue;
+        }
+        if !root.is_dir() {
+            return Err(Error::Input(format!("{} is neither a file nor a directory", path.display())));
         }
         let walk = WalkBuilder::new(&root).require_git(false).sort_by_file_name(|a, b| a.cmp(b)).build();
         for entry in walk {

@@ -125,3 +125,34 @@ pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Parsed, String> {
     let title = blocks.iter().find(|b| b.heading == Some(1)).map(|b| b.text.clone()).filter(|t| !t.is_empty());
     Ok(Parsed { title: title.unwrap_or(name), kind, blocks })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::chunk::chunks;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        /// Whatever the bytes are: they are read or refused, and each piece stands within the text.
+        #[test]
+        fn no_bytes_break_a_reader(
+            kind in prop::sample::select(vec!["md", "txt", "html", "csv", "tsv", "jsonl", "rs", "pdf"]),
+            bytes in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..300),
+                "[ -~\\n#<>/\"`{}|*,;\\[\\]知é。]{0,400}".prop_map(String::into_bytes),
+            ],
+        ) {
+            let name = format!("a.{kind}");
+            if let Ok(parsed) = parse(Path::new(&name), &bytes) {
+                let lines = bytes.split(|b| *b == b'\n').count() as u32;
+                for chunk in chunks(&parsed) {
+                    let (first, last, _) = chunk.place.columns();
+                    prop_assert!(first >= 1 && first <= last && last <= lines.max(1), "{chunk:?}");
+                }
+            }
+        }
+    }
+}

@@ -106,3 +106,85 @@ fn show(text: &mut String, encoding: &Encoding<'_>, operand: &Object) {
 fn joined(text: &str) -> String {
     regex!(r"(\p{Ll})-\n(\p{Ll})").replace_all(text, "$1$2").into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use lopdf::{Stream, content::Operation, dictionary};
+
+    use super::*;
+
+    /// A file with a page for each text; a line of text is a line of the page.
+    fn file(pages: &[&str]) -> Vec<u8> {
+        let mut document = Document::with_version("1.5");
+        let parent = document.new_object_id();
+        let font = document.add_object(dictionary! {
+            "Type" => "Font", "Subtype" => "Type1", "BaseFont" => "Helvetica", "Encoding" => "WinAnsiEncoding",
+        });
+        let resources = document.add_object(dictionary! { "Font" => dictionary! { "F1" => font } });
+        let kids: Vec<Object> = pages
+            .iter()
+            .map(|text| {
+                let mut operations = vec![
+                    Operation::new("BT", vec![]),
+                    Operation::new("Tf", vec!["F1".into(), 12.into()]),
+                    Operation::new("TL", vec![14.into()]),
+                    Operation::new("Td", vec![72.into(), 700.into()]),
+                ];
+                for line in text.lines() {
+                    let down = if line.is_empty() { -28 } else { -14 };
+                    operations.push(Operation::new("Tj", vec![Object::string_literal(line)]));
+                    operations.push(Operation::new("Td", vec![0.into(), down.into()]));
+                }
+                operations.push(Operation::new("ET", vec![]));
+                let content = Content { operations }.encode().unwrap();
+                let content = document.add_object(Stream::new(dictionary! {}, content));
+                document.add_object(dictionary! { "Type" => "Page", "Parent" => parent, "Contents" => content }).into()
+            })
+            .collect();
+        let count = kids.len() as i64;
+        document.objects.insert(
+            parent,
+            Object::Dictionary(dictionary! {
+                "Type" => "Pages", "Kids" => kids, "Count" => count, "Resources" => resources,
+                "MediaBox" => vec![0.into(), 0.into(), 595.into(), 842.into()],
+            }),
+        );
+        let catalog = document.add_object(dictionary! { "Type" => "Catalog", "Pages" => parent });
+        document.trailer.set("Root", catalog);
+        document.compress();
+        let mut bytes = Vec::new();
+        document.save_to(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn paragraphs_have_their_pages() {
+        let blocks =
+            read(&file(&["First line of the in-\ntroduction.\n\nAnother paragraph.", "On page two."])).unwrap();
+        let seen: Vec<(&str, Place)> = blocks.iter().map(|b| (b.text.as_str(), b.place)).collect();
+        assert_eq!(
+            seen,
+            [
+                ("First line of the introduction.", Place::Pages(1, 1)),
+                ("Another paragraph.", Place::Pages(1, 1)),
+                ("On page two.", Place::Pages(2, 2)),
+            ]
+        );
+    }
+
+    #[test]
+    fn damaged_files_are_refused() {
+        let whole = file(&["Some text."]);
+        assert!(read(b"%PDF-1.5 and nothing more").unwrap_err().contains("damaged"));
+        assert!(read(&file(&[""])).unwrap_err().contains("scan"));
+        for cut in (0..whole.len()).step_by(7) {
+            // Read in part or refused.
+            let _ = read(whole.get(..cut).unwrap());
+        }
+        for at in (0..whole.len()).step_by(3) {
+            let mut changed = whole.clone();
+            changed[at] ^= 0x15;
+            let _ = read(&changed);
+        }
+    }
+}
