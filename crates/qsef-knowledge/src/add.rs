@@ -54,6 +54,8 @@ pub enum Progress {
     },
     /// So many pieces that had no vectors have some now, of so many.
     Embedded(usize, usize),
+    /// So many names of concepts are embedded, of so many.
+    Compared(usize, usize),
 }
 
 /// A file that was not added.

@@ -87,7 +87,19 @@ pub(crate) const MIGRATIONS: &[&str] = &["
         concept INTEGER PRIMARY KEY REFERENCES concepts (id) ON DELETE CASCADE,
         vector BLOB NOT NULL
     ) STRICT;
-    -- Documents whose chunks a model has read for relations.
+    -- The vectors of concepts' names; what has one was compared with those before it. Numbers of 16 bits, little-endian.
+    CREATE TABLE name_vectors (
+        concept INTEGER PRIMARY KEY REFERENCES concepts (id) ON DELETE CASCADE,
+        vector BLOB NOT NULL
+    ) STRICT;
+    -- Concepts whose names are taken to mean the same. Nothing is lost by it: the graph joins them when it is read.
+    CREATE TABLE alike (
+        concept INTEGER PRIMARY KEY REFERENCES concepts (id) ON DELETE CASCADE,
+        same INTEGER NOT NULL REFERENCES concepts (id) ON DELETE CASCADE,
+        cosine REAL NOT NULL
+    ) STRICT;
+    CREATE INDEX alike_to ON alike (same);
+    -- Chunks that a model has read for relations.
     CREATE TABLE extracted (
         chunk INTEGER NOT NULL REFERENCES chunks (id) ON DELETE CASCADE,
         method TEXT NOT NULL,

@@ -27,10 +27,7 @@ pub(crate) struct File {
 pub(crate) fn walk(paths: &[PathBuf]) -> Result<(Vec<File>, Vec<Left>)> {
     let (mut files, mut left) = (Vec::new(), Vec::new());
     for path in paths {
-        let root = path.canonicalize().map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => Error::Input(format!("there is no file or directory {}", path.display())),
-            _ => Error::io("read", path, e),
-        })?;
+        let root = canonical(path)?;
         if root.is_file() {
             push(&mut files, &mut left, root);
             continue;
@@ -56,6 +53,25 @@ pub(crate) fn walk(paths: &[PathBuf]) -> Result<(Vec<File>, Vec<Left>)> {
     Ok((files, left))
 }
 
+/// A file that is named itself, whatever its size.
+///
+/// # Errors
+/// [`Error::Input`] for what is no file.
+pub(crate) fn one(path: &Path) -> Result<File> {
+    let path = canonical(path)?;
+    if !path.is_file() {
+        return Err(Error::Input(format!("{} is no file", path.display())));
+    }
+    of(&path).map_err(|e| Error::io("read", &path, e))
+}
+
+fn canonical(path: &Path) -> Result<PathBuf> {
+    path.canonicalize().map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Error::Input(format!("there is no file or directory {}", path.display())),
+        _ => Error::io("read", path, e),
+    })
+}
+
 fn push(files: &mut Vec<File>, left: &mut Vec<Left>, path: PathBuf) {
     match file(&path) {
         Ok(file) => files.push(file),
@@ -64,11 +80,16 @@ fn push(files: &mut Vec<File>, left: &mut Vec<Left>, path: PathBuf) {
 }
 
 fn file(path: &Path) -> Result<File, String> {
-    let data = std::fs::metadata(path).map_err(|e| e.to_string())?;
-    if data.len() > MAX_BYTES {
-        let (has, most) = (data.len() >> 20, MAX_BYTES >> 20);
+    let file = of(path).map_err(|e| e.to_string())?;
+    if file.bytes > MAX_BYTES {
+        let (has, most) = (file.bytes >> 20, MAX_BYTES >> 20);
         return Err(format!("it has {has} MiB, and {most} MiB is the most; split it"));
     }
+    Ok(file)
+}
+
+fn of(path: &Path) -> std::io::Result<File> {
+    let data = std::fs::metadata(path)?;
     let modified = data.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
     Ok(File { path: path.to_owned(), bytes: data.len(), modified_ns: modified.map_or(0, |d| d.as_nanos() as i64) })
 }

@@ -8,7 +8,7 @@ use crate::{
     base::{EMBEDDER, now_ms},
     chunk::Chunk,
     documents::DocumentKind,
-    extract::{CONCEPT, Found, FoundRelation, RULES, SAME_AS, names, normalise},
+    extract::{CONCEPT, Found, FoundRelation, RULES, names, normalise},
     remove::{Removed, remove_if_orphan},
     search::{terms, to_bytes},
     walk::File,
@@ -187,15 +187,19 @@ impl<'a> GraphWriter<'a> {
         self.transaction.prepare_cached(sql)?.execute((concept, chunk)).map(drop)
     }
 
-    /// Notes a relation, and that this document says it; whether it was new.
-    pub fn relation(&mut self, relation: &FoundRelation, method: &str, chunk: Option<i64>) -> rusqlite::Result<bool> {
-        let Some(subject) = self.concept(&relation.subject, CONCEPT)? else { return Ok(false) };
-        let Some(object) = self.concept(&relation.object, CONCEPT)? else { return Ok(false) };
+    /// Notes a relation, and that this document says it; whether it was new. `None` where an end has no name, or both are one.
+    pub fn relation(
+        &mut self,
+        relation: &FoundRelation,
+        method: &str,
+        chunk: Option<i64>,
+    ) -> rusqlite::Result<Option<bool>> {
+        let Some(subject) = self.concept(&relation.subject, CONCEPT)? else { return Ok(None) };
+        let Some(object) = self.concept(&relation.object, CONCEPT)? else { return Ok(None) };
         if subject == object {
-            return Ok(false);
+            return Ok(None);
         }
         let kind = relation.kind.as_str();
-        debug_assert!(kind != SAME_AS || subject != object);
         let sql = "INSERT OR IGNORE INTO relations (subject, kind, object) VALUES (?1, ?2, ?3)";
         let is_new = self.transaction.prepare_cached(sql)?.execute((subject, kind, object))? > 0;
         let sql = "INSERT INTO evidence (relation, document, chunk, method, confidence, at_ms)
@@ -211,6 +215,6 @@ impl<'a> GraphWriter<'a> {
             confidence,
             self.at_ms,
         ))?;
-        Ok(is_new)
+        Ok(Some(is_new))
     }
 }

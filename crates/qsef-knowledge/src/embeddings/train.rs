@@ -55,7 +55,7 @@ impl TrainOptions {
         };
         match geometry {
             Geometry::TransE => options,
-            Geometry::RotatE => Self { dimensions: 128, ..options },
+            Geometry::RotatE => Self { dimensions: 192, margin: 9.0, decay: 1e-5, ..options },
         }
     }
 }

@@ -42,7 +42,8 @@ pub(crate) fn read(chunk: &Chunk, kind: DocumentKind) -> Found {
         if bare.chars().any(is_cjk) {
             chinese::read(&bare, &mut found);
         } else {
-            english::read(&bare, &mut found);
+            // An aside is no part of the sentence.
+            english::read(&regex!(r"\s*\([^)]*\)").replace_all(&bare, ""), &mut found);
         }
         if found.relations.len() >= MOST {
             break;

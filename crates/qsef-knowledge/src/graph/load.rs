@@ -1,49 +1,51 @@
 //! Reading the graph from the file.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque, hash_map::Entry};
 
 use petgraph::{
     Direction,
-    graph::{DiGraph, NodeIndex},
+    graph::{DiGraph, EdgeIndex, NodeIndex},
 };
 use rusqlite::Connection;
 
 use super::{Concept, ConceptInfo, Edge, Graph};
 use crate::{
     embeddings,
-    extract::{IS_A, PART_OF},
+    extract::{IS_A, PART_OF, SAME_AS},
 };
+
+/// How sure it has to be that two names are of one concept, for them to be joined.
+const SURE: f64 = 0.75;
 
 impl Graph {
     /// The graph of a base.
     pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Self> {
         let mut graph = DiGraph::<ConceptInfo, Edge, u32>::default();
         let mut nodes: HashMap<Concept, NodeIndex> = HashMap::new();
-        let mut statement = connection.prepare("SELECT id, name, kind FROM concepts")?;
+        let same = same(connection)?;
+        let mut statement = connection.prepare("SELECT id, name, kind FROM concepts ORDER BY id")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let info = ConceptInfo { id: row.get(0)?, name: row.get(1)?, kind: row.get(2)? };
-            nodes.insert(info.id, graph.add_node(info));
+            // The first of those that are one is before the others.
+            let joined = same.get(&info.id).and_then(|first| nodes.get(first)).copied();
+            nodes.insert(info.id, joined.unwrap_or_else(|| graph.add_node(info)));
         }
         let (mut kinds, mut known): (Vec<String>, HashMap<String, u16>) = Default::default();
+        // Of concepts that were joined there may be several of one kind between two.
+        let mut edges: HashMap<(NodeIndex, u16, NodeIndex), EdgeIndex> = HashMap::new();
         let mut statement = connection.prepare(
-            "SELECT r.id, r.subject, r.kind, r.object, e.confidence
+            "SELECT r.subject, r.kind, r.object, e.confidence
              FROM relations r LEFT JOIN evidence e ON e.relation = r.id ORDER BY r.id",
         )?;
         let mut rows = statement.query([])?;
-        let mut last = None;
         while let Some(row) = rows.next()? {
-            let confidence: f32 = row.get::<_, Option<f64>>(4)?.unwrap_or(0.0) as f32;
-            let id: i64 = row.get(0)?;
-            // Independent witnesses: it does not hold only if all of them are wrong.
-            if let Some((_, edge)) = last.filter(|(of, _)| *of == id) {
-                if let Some(edge) = graph.edge_weight_mut(edge) {
-                    edge.confidence = 1.0 - (1.0 - edge.confidence) * (1.0 - confidence);
-                }
+            let (Some(from), Some(to)) = (nodes.get(&row.get(0)?), nodes.get(&row.get(2)?)) else { continue };
+            if from == to {
                 continue;
             }
-            let (Some(from), Some(to)) = (nodes.get(&row.get(1)?), nodes.get(&row.get(3)?)) else { continue };
-            let name = row.get_ref(2)?.as_str()?;
+            let confidence: f32 = row.get::<_, Option<f64>>(3)?.unwrap_or(0.0) as f32;
+            let name = row.get_ref(1)?.as_str()?;
             let kind = match known.get(name) {
                 Some(kind) => *kind,
                 None => {
@@ -53,7 +55,15 @@ impl Graph {
                     kind
                 }
             };
-            last = Some((id, graph.add_edge(*from, *to, Edge { kind, confidence })));
+            match edges.entry((*from, kind, *to)) {
+                Entry::Vacant(place) => drop(place.insert(graph.add_edge(*from, *to, Edge { kind, confidence }))),
+                // Independent witnesses: it does not hold only if all of them are wrong.
+                Entry::Occupied(place) => {
+                    if let Some(edge) = graph.edge_weight_mut(*place.get()) {
+                        edge.confidence = 1.0 - (1.0 - edge.confidence) * (1.0 - confidence);
+                    }
+                }
+            }
         }
         let mut names = HashMap::new();
         let mut statement = connection.prepare("SELECT key, concept FROM names")?;
@@ -72,6 +82,35 @@ impl Graph {
         loaded.far = loaded.typical_distance();
         Ok(loaded)
     }
+}
+
+/// For each concept that is the same as an earlier one, the first of them: by what documents say, and by their names'
+/// vectors.
+fn same(connection: &Connection) -> rusqlite::Result<HashMap<Concept, Concept>> {
+    let mut statement = connection.prepare(
+        "SELECT subject, object FROM relations r WHERE kind = ?1
+         AND EXISTS (SELECT 1 FROM evidence e WHERE e.relation = r.id AND e.confidence >= ?2)
+         UNION ALL SELECT concept, same FROM alike",
+    )?;
+    let pairs = statement.query_map((SAME_AS, SURE), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let pairs: Vec<(Concept, Concept)> = pairs.collect::<rusqlite::Result<_>>()?;
+    let mut ids: Vec<Concept> = pairs.iter().flat_map(|(a, b)| [*a, *b]).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut sets = petgraph::unionfind::UnionFind::new(ids.len());
+    let place = |id: &Concept| ids.binary_search(id).unwrap_or(0);
+    for (a, b) in &pairs {
+        sets.union(place(a), place(b));
+    }
+    let mut first: HashMap<usize, Concept> = HashMap::new();
+    let mut same = HashMap::new();
+    for (id, set) in ids.iter().zip(sets.into_labeling()) {
+        let first = *first.entry(set).or_insert(*id);
+        if first != *id {
+            same.insert(*id, first);
+        }
+    }
+    Ok(same)
 }
 
 /// Whether a relation leads up in the hierarchy of concepts.

@@ -101,6 +101,15 @@ impl Graph {
         self.graph.node_weights()
     }
 
+    /// Other names that lead to a concept, in normalised form, in order.
+    pub fn names(&self, id: Concept) -> Vec<&str> {
+        let Some(node) = self.nodes.get(&id) else { return Vec::new() };
+        let mut names: Vec<&str> =
+            self.names.iter().filter(|(_, n)| *n == node).map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// All relations: from, kind, to, confidence.
     pub fn relations(&self) -> impl Iterator<Item = (&ConceptInfo, &str, &ConceptInfo, f32)> {
         self.graph.edge_references().filter_map(|edge| {

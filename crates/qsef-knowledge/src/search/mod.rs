@@ -9,7 +9,7 @@ use qsef_core::{AnyEmbedder, Error, Result};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 pub(crate) use terms::terms;
-pub(crate) use vectors::{VectorIndex, to_bytes};
+pub(crate) use vectors::{VectorIndex, from_bytes, to_bytes};
 
 use crate::{KnowledgeBase, chunk::Chunk, place::Place};
 

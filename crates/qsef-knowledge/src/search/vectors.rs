@@ -21,7 +21,8 @@ pub(crate) fn to_bytes(vector: &[f32]) -> Vec<u8> {
     vector.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()).collect()
 }
 
-fn from_bytes(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
+/// A vector of what the base keeps.
+pub(crate) fn from_bytes(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
     bytes.as_chunks::<2>().0.iter().map(|pair| f16::from_le_bytes(*pair).to_f32())
 }
 
