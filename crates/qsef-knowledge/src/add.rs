@@ -54,6 +54,8 @@ pub enum Progress {
     },
     /// So many pieces that had no vectors have some now, of so many.
     Embedded(usize, usize),
+    /// A model has read so many pieces, of so many.
+    Read(usize, usize),
     /// So many names of concepts are embedded, of so many.
     Compared(usize, usize),
 }
@@ -131,6 +133,11 @@ impl KnowledgeBase {
     /// # Errors
     /// As [`KnowledgeBase::add`].
     pub async fn add_text(&self, name: &str, text: &str, options: &AddOptions) -> Result<Added> {
+        self.add_text_of(name, text, options, 1.0).await
+    }
+
+    /// `trust`, in [0, 1], is what the confidence of its relations is multiplied by.
+    pub(crate) async fn add_text_of(&self, name: &str, text: &str, options: &AddOptions, trust: f32) -> Result<Added> {
         if let Some(embedder) = &options.embedder {
             self.claim(embedder)?;
         }
@@ -138,7 +145,9 @@ impl KnowledgeBase {
         let parsed = parse(Path::new("text.md"), text.as_bytes()).map_err(Error::Input)?;
         let parsed = Parsed { title: name.to_owned(), ..parsed };
         let file = File { path: PathBuf::from(name), bytes: text.len() as u64, modified_ns: 0 };
-        let prepared = prepare(&file, hash(name.as_bytes(), text.as_bytes()), &parsed, options.extract);
+        let mut prepared = prepare(&file, hash(name.as_bytes(), text.as_bytes()), &parsed, options.extract);
+        let relations = prepared.pieces.iter_mut().flat_map(|piece| &mut piece.found.relations);
+        relations.for_each(|relation| relation.confidence *= trust);
         let _ = sender.send(Read::Ready(Box::new(prepared))).await;
         drop(sender);
         self.take(receiver, options, &|_| ()).await

@@ -189,6 +189,17 @@ impl KnowledgeBase {
         self.read(|connection| meta(connection, EMBEDDER))
     }
 
+    /// Length of the base's vectors; 0 where it has none.
+    ///
+    /// # Errors
+    /// As [`KnowledgeBase::stats`].
+    pub fn dimensions(&self) -> Result<usize> {
+        self.read(|connection| {
+            let sql = "SELECT length(vector) / 2 FROM vectors LIMIT 1";
+            Ok(connection.query_row(sql, [], |row| row.get::<_, i64>(0)).optional()?.unwrap_or(0) as usize)
+        })
+    }
+
     /// What was added, by its name.
     ///
     /// # Errors

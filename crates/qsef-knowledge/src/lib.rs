@@ -17,13 +17,17 @@ macro_rules! regex {
 }
 
 mod add;
+mod answers;
 mod base;
 mod chunk;
 mod documents;
 mod embeddings;
 mod exchange;
 mod extract;
+mod facts;
+mod fence;
 mod graph;
+mod librarian;
 mod merge;
 mod place;
 mod remove;
@@ -38,7 +42,10 @@ pub use chunk::Chunk;
 pub use documents::{DocumentKind, MAX_BYTES, Parsed};
 pub use embeddings::{Embeddings, Geometry, Learnt, RankReport, TrainOptions, Triple};
 pub use exchange::{Imported, TripleFormat};
+pub use extract::{ExtractOptions, Extracted};
+pub use facts::Fact;
 pub use graph::{Ancestor, Concept, ConceptInfo, Graph, Neighbour, Neighbourhood, Step};
+pub use librarian::{Answer, Citation, Librarian, LibrarianOptions};
 pub use merge::Merged;
 pub use place::Place;
 pub use remove::Removed;

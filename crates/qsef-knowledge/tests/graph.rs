@@ -98,6 +98,11 @@ async fn what_is_known_goes_with_who_said_it() {
         let found = graph.relations().find(|(_, _, object, _)| object.name == kind);
         found.map(|(_, _, _, confidence)| confidence)
     };
+    let facts = base.facts(&graph, id(&graph, "cat")).unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    assert_eq!(facts.len(), 3);
+    assert!(facts.iter().all(|f| f.method == "rules" && f.citation.starts_with(&*root.to_string_lossy())), "{facts:?}");
+    assert!(facts.iter().any(|f| f.object == "pet" && f.citation.ends_with("a.md:1")));
     // Two say so.
     assert!(sure(&graph, "mammal").unwrap() > sure(&graph, "pet").unwrap());
     fs::remove_file(dir.path().join("a.md")).unwrap();

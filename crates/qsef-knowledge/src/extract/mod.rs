@@ -2,10 +2,12 @@
 
 mod chinese;
 mod english;
+mod model;
 pub(crate) mod names;
 mod phrase;
 mod rules;
 
+pub use model::{ExtractOptions, Extracted};
 pub(crate) use names::normalise;
 pub(crate) use rules::read;
 

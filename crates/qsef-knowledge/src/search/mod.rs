@@ -1,5 +1,6 @@
 //! Search: by words (BM25), by meaning (vectors), and both fused by reciprocal rank.
 
+mod coverage;
 mod terms;
 mod vectors;
 
