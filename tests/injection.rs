@@ -40,7 +40,7 @@ const WAYS: [Way; 5] = [
 async fn hub() -> Hub {
     let models = Models::open(|_| {}).unwrap();
     let config = AgentConfig::builtin().unwrap();
-    let mut experts = build_experts(&config, &|name| models.model(name)).unwrap();
+    let mut experts = build_experts(&config, &|name| models.model(name), &|_, _, _| Ok(None)).unwrap();
     for (id, what, example) in [
         ("delete", "Deletes files and folders for good.", "Delete all files"),
         ("pay", "Pays money to a person or an account.", "Pay 20 dollars to Ann"),

@@ -16,7 +16,7 @@ struct Case {
 async fn tasks_go_to_the_experts_that_are_for_them() {
     let models = Models::open(|_| {}).unwrap();
     let config = AgentConfig::builtin().unwrap();
-    let experts = build_experts(&config, &|name| models.model(name)).unwrap();
+    let experts = build_experts(&config, &|name| models.model(name), &|_, _, _| Ok(None)).unwrap();
     let embedder = models.embedder(&config.embedder).await.unwrap();
     let fallback = config.fallback.as_ref().map(|f| f.get_ref().as_str());
     // Without a ledger: what the user's own requests taught must not decide here.

@@ -64,6 +64,8 @@ pub enum Kind {
     Readability,
     /// A language model with a prompt.
     Model,
+    /// Answers from a knowledge base in its model's words, with citations. [`build`] is told how to make one.
+    Librarian,
 }
 
 /// An expert of an agent: its profile and what it is made of.
@@ -122,7 +124,7 @@ pub struct ExpertConfig {
     /// How many of the first subtasks that suit it it gets before experts that are better known.
     #[serde(default)]
     pub trials: u32,
-    /// Name of its model, for the kinds `model` and `calculate`.
+    /// Name of its model, for the kinds `model`, `calculate` and `librarian`.
     #[serde(default)]
     pub model: Option<String>,
     /// For the kind `model`: `code` or `general` (built in), or the path of a Markdown file beside the agent's file.
@@ -131,6 +133,15 @@ pub struct ExpertConfig {
     /// For the kind `model`: whether its output is `text` or `code`.
     #[serde(default)]
     pub output: Produces,
+    /// For the kind `librarian`: the base's file, from the agent's file on; that of the home directory where it is not given.
+    #[serde(default)]
+    pub base: Option<PathBuf>,
+    /// For the kind `librarian`: how many pieces of documents its model reads for an answer.
+    #[serde(default)]
+    pub pieces: Option<NonZeroUsize>,
+    /// For the kind `librarian`: how well these have to fit the question, in [0, 1], for it to answer.
+    #[serde(default)]
+    pub least_support: Option<f64>,
 }
 
 impl ExpertConfig {
@@ -141,6 +152,7 @@ impl ExpertConfig {
             Kind::Extract | Kind::Sort => vec![Format::List],
             Kind::Readability => vec![Format::Json],
             Kind::Model => self.output.formats(),
+            Kind::Librarian => vec![Format::Text],
         }
     }
 }
@@ -246,8 +258,20 @@ impl File<'_> {
         }
         let at = |field: &str, message: &str| Err(self.error(Some(expert.id.span()), Some(field), message));
         let kind = *expert.kind.get_ref();
-        if kind == Kind::Model && expert.model.as_deref().is_none_or(|m| m.trim().is_empty()) {
-            return at("model", "an expert of the kind `model` needs the name of a model");
+        if matches!(kind, Kind::Model | Kind::Librarian) && expert.model.as_deref().is_none_or(|m| m.trim().is_empty())
+        {
+            return at("model", "an expert of the kinds `model` and `librarian` needs the name of a model");
+        }
+        let of_librarian = [
+            ("base", expert.base.is_some()),
+            ("pieces", expert.pieces.is_some()),
+            ("least_support", expert.least_support.is_some()),
+        ];
+        if let Some((field, _)) = of_librarian.iter().find(|(_, given)| *given && kind != Kind::Librarian) {
+            return at(field, "only an expert of the kind `librarian` has this");
+        }
+        if expert.least_support.is_some_and(|least| !(0.0..=1.0).contains(&least)) {
+            return at("least_support", "must be a number from 0 to 1");
         }
         if kind == Kind::Model && expert.prompt.is_none() {
             return at("prompt", "an expert of the kind `model` needs a prompt: `code`, `general` or a file's path");
@@ -255,8 +279,8 @@ impl File<'_> {
         if kind != Kind::Model && expert.prompt.is_some() {
             return at("prompt", "only an expert of the kind `model` has a prompt");
         }
-        if !matches!(kind, Kind::Model | Kind::Calculate) && expert.model.is_some() {
-            return at("model", "only experts of the kinds `model` and `calculate` have a model");
+        if !matches!(kind, Kind::Model | Kind::Calculate | Kind::Librarian) && expert.model.is_some() {
+            return at("model", "only experts of the kinds `model`, `calculate` and `librarian` have a model");
         }
         for (field, value) in [("usd_per_mtok", expert.usd_per_mtok), ("params_b", expert.params_b)] {
             if value.is_some_and(|v| !v.is_finite() || v < 0.0) {
@@ -294,19 +318,28 @@ impl File<'_> {
     }
 }
 
-/// Makes an agent's experts. `models` gives the model of a name; it is asked once per expert that has one.
+/// Makes an expert of the kind `librarian`, which needs a knowledge base; `None` leaves it out, as where the base is empty.
+pub type MakeLibrarian<'a> = dyn Fn(&ExpertConfig, ExpertProfile, AnyModel) -> Result<Option<AnyExpert>> + 'a;
+
+/// Makes an agent's experts. `models` gives the model of a name; it is asked once per expert that has one. `librarian` makes
+/// those that answer from a knowledge base.
 ///
 /// # Errors
-/// As `models`, and [`Error::File`] for a prompt that cannot be read.
-pub fn build(config: &AgentConfig, models: &dyn Fn(&str) -> Result<AnyModel>) -> Result<Vec<AnyExpert>> {
-    config.experts.iter().map(|expert| build_one(config, expert, models)).collect()
+/// As `models` and `librarian`, and [`Error::File`] for a prompt that cannot be read.
+pub fn build(
+    config: &AgentConfig,
+    models: &dyn Fn(&str) -> Result<AnyModel>,
+    librarian: &MakeLibrarian<'_>,
+) -> Result<Vec<AnyExpert>> {
+    config.experts.iter().filter_map(|expert| build_one(config, expert, models, librarian).transpose()).collect()
 }
 
 fn build_one(
     config: &AgentConfig,
     expert: &ExpertConfig,
     models: &dyn Fn(&str) -> Result<AnyModel>,
-) -> Result<AnyExpert> {
+    librarian: &MakeLibrarian<'_>,
+) -> Result<Option<AnyExpert>> {
     let model = expert.model.as_deref().map(models).transpose()?;
     let mut profile = ExpertProfile::new(expert.id.get_ref().trim(), expert.description.get_ref().trim())
         .examples(expert.examples.iter().cloned())
@@ -326,10 +359,11 @@ fn build_one(
     profile.requires = kinds(&expert.requires);
     profile.provides = kinds(&expert.provides);
     profile.parameters = expert.parameters.as_ref().map(|p| p.get_ref().clone());
-    let info = model.as_ref().filter(|_| *expert.kind.get_ref() == Kind::Model).map(AnyModel::info);
+    let info =
+        model.as_ref().filter(|_| matches!(expert.kind.get_ref(), Kind::Model | Kind::Librarian)).map(AnyModel::info);
     profile.params_b = expert.params_b.or_else(|| info.and_then(|i| i.params_b));
     profile.usd_per_mtok = expert.usd_per_mtok.or(info.map(|i| i.price.typical())).unwrap_or_default();
-    Ok(match (expert.kind.get_ref(), model) {
+    Ok(Some(match (expert.kind.get_ref(), model) {
         (Kind::Calculate, model) => AnyExpert::new(Calculate::new(profile, model)),
         (Kind::Count, _) => AnyExpert::new(experts::count(profile)),
         (Kind::Extract, _) => AnyExpert::new(experts::extract(profile)),
@@ -339,8 +373,11 @@ fn build_one(
             let system_prompt = prompt(config, expert)?;
             AnyExpert::new(ModelExpert { profile, model, system_prompt, output: expert.output })
         }
-        (Kind::Model, None) => return Err(Error::Internal(format!("expert `{}` has no model", profile.id))),
-    })
+        (Kind::Librarian, Some(model)) => return librarian(expert, profile, model),
+        (Kind::Model | Kind::Librarian, None) => {
+            return Err(Error::Internal(format!("expert `{}` has no model", profile.id)));
+        }
+    }))
 }
 
 fn prompt(config: &AgentConfig, expert: &ExpertConfig) -> Result<String> {

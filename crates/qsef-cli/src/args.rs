@@ -7,7 +7,7 @@ use qsef::{
     run::{Integration, Method},
 };
 
-use crate::trace;
+use crate::{kb::args::Kb, trace};
 
 /// Plans a request, gives each part to the expert that fits best, and joins the answer.
 #[derive(Debug, Parser)]
@@ -39,6 +39,9 @@ pub enum Command {
     /// What was recorded of earlier runs
     #[command(subcommand)]
     Trace(Trace),
+    /// Documents to search and answer from, and the graph of their concepts
+    #[command(subcommand)]
+    Kb(Kb),
     /// Say how good an answer was; later choices learn from it
     Feedback(Feedback),
     /// Serve an agent to other programs, over the Model Context Protocol

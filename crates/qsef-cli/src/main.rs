@@ -7,6 +7,7 @@ mod bench;
 mod chat;
 mod eval;
 mod experts;
+mod kb;
 mod live;
 mod mcp;
 mod models;
@@ -66,6 +67,7 @@ async fn run(command: Command) -> qsef::Result<End> {
         Command::Trace(Trace::Judge { id, common, json }) => ask::judge(&id, &common, json).await,
         Command::Trace(Trace::List { limit, json }) => trace::list(limit, json),
         Command::Trace(Trace::Show { id, json }) => trace::show(&id, json),
+        Command::Kb(command) => kb::run(command).await,
         Command::Mcp(args) => mcp::run(args).await,
         Command::Feedback(args) => trace::feedback(args),
         Command::Eval(Eval::Adapt(args)) => eval::adapt(args).await,

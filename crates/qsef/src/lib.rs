@@ -41,6 +41,8 @@ pub mod otlp;
 
 #[cfg(feature = "candle")]
 pub use local::{DEFAULT_EMBEDDER, DEFAULT_MODEL, Models, agent_experts, home, is_embedded, open_agent, open_ledger};
+#[cfg(all(feature = "candle", feature = "knowledge"))]
+pub use local::{knowledge_path, open_knowledge};
 pub use qsef_agent::{
     Analysis, Assignment, Guard, Hub, Judgement, Ledger, Planned, Planner, Registry, RunItem, RunOptions, RunReport,
     SubtaskReport, Verdict,
@@ -55,6 +57,8 @@ pub use qsef_core::*;
 pub use qsef_eval as eval;
 #[cfg(feature = "fastembed")]
 pub use qsef_fastembed as fastembed;
+#[cfg(feature = "knowledge")]
+pub use qsef_knowledge as knowledge;
 #[cfg(feature = "llamacpp")]
 pub use qsef_llamacpp as llamacpp;
 #[cfg(feature = "macros")]
@@ -85,6 +89,8 @@ pub mod __private {
 
 /// What most programs need: `use qsef::prelude::*;`.
 pub mod prelude {
+    #[cfg(feature = "knowledge")]
+    pub use crate::knowledge::{AddOptions, KnowledgeBase};
     pub use crate::{
         AgentConfig, AnyEmbedder, AnyExpert, AnyModel, Budget, Error, Event, EventSink, Expert, ExpertCall,
         ExpertProfile, GenerateTyped, Hub, Ledger, Message, Outcome, Payload, Registry, Request, Result, RunOptions,

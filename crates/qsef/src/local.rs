@@ -2,6 +2,8 @@
 
 #[cfg(feature = "fastembed")]
 mod fastembed;
+#[cfg(feature = "knowledge")]
+mod knowledge;
 
 use std::{
     collections::HashMap,
@@ -31,6 +33,9 @@ use qsef_core::{
 use qsef_llamacpp::LlamaCppModel;
 #[cfg(feature = "mistralrs")]
 use qsef_mistralrs::MistralRsModel;
+
+#[cfg(feature = "knowledge")]
+pub use knowledge::{knowledge_path, open_knowledge};
 
 /// The planner and general expert where none is named.
 pub const DEFAULT_MODEL: &str = "qwen2.5-coder-1.5b";
@@ -416,13 +421,21 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// Makes an agent's experts, and starts the servers whose tools are experts, too. What of these could not be had, in sentences.
+/// Makes an agent's experts, but librarians whose base is empty, and starts the servers whose tools are experts, too. What of these could not be had, in sentences.
 ///
 /// # Errors
 /// Those of the models it names, and of its experts.
 pub async fn agent_experts(config: &AgentConfig, models: &Models) -> Result<(Vec<AnyExpert>, Vec<String>)> {
     #[cfg_attr(not(feature = "mcp"), allow(unused_mut))]
-    let mut experts = build(config, &|name| models.model(name))?;
+    let mut experts = build(config, &|name| models.model(name), &|expert, profile, model| {
+        #[cfg(feature = "knowledge")]
+        return models.librarian(config, expert, profile, model);
+        #[cfg(not(feature = "knowledge"))]
+        {
+            let _ = (expert, profile, model);
+            Ok(None)
+        }
+    })?;
     #[cfg(feature = "mcp")]
     {
         let taken: Vec<String> = experts.iter().map(|e| e.profile().id.clone()).collect();
@@ -449,12 +462,17 @@ pub async fn open_agent(config: &AgentConfig, models: &Models) -> Result<Hub> {
     let (experts, warnings) = agent_experts(config, models).await?;
     let fallback = config.fallback.as_ref().map(|f| f.get_ref().as_str());
     let embedder = models.embedder(&config.embedder).await?;
-    let registry = Registry::new(embedder, experts, fallback).await?;
+    #[cfg_attr(not(feature = "knowledge"), allow(unused_mut))]
+    let mut registry = Registry::new(embedder, experts, fallback).await?;
     if models.cassette.is_some() {
         return Ok(Hub::new(planner, registry));
     }
     let ledger =
         models.blocking(|models, _| Ok(Ledger::open(models.inner.store.root().join(Ledger::FILE_NAME)))).await?;
+    #[cfg(feature = "knowledge")]
+    if let Some(graph) = models.graph().await {
+        registry.set_graph(Some(graph));
+    }
     let mut hub = Hub::new(planner, registry).with_ledger(ledger);
     for warning in warnings {
         hub = hub.with_warning(warning);

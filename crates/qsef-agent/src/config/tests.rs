@@ -6,6 +6,9 @@ fn models(_: &str) -> Result<AnyModel> {
     Ok(AnyModel::new(ScriptedModel::answers(["hello"])))
 }
 
+/// Without a knowledge base.
+const NONE: &MakeLibrarian<'_> = &|_, _, _| Ok(None);
+
 const HEAD: &str = "name = \"a\"\nmodel = \"m\"\nembedder = \"e\"\n";
 
 fn error(rest: &str) -> String {
@@ -15,8 +18,14 @@ fn error(rest: &str) -> String {
 #[test]
 fn the_builtin_agent_builds() {
     let config = AgentConfig::builtin().unwrap();
-    let experts = build(&config, &models).unwrap();
+    let librarian = |_: &ExpertConfig, profile: ExpertProfile, model| {
+        let (system_prompt, output) = (String::new(), Produces::Text);
+        Ok(Some(AnyExpert::new(ModelExpert { profile, model, system_prompt, output })))
+    };
+    let experts = build(&config, &models, &librarian).unwrap();
     assert_eq!(experts.len(), config.experts.len());
+    // Without a knowledge base there is no librarian.
+    assert_eq!(build(&config, &models, NONE).unwrap().len(), experts.len() - 1);
     for expert in &experts {
         assert!((6..=10).contains(&expert.profile().examples.len()), "{}", expert.profile().id);
     }
@@ -39,6 +48,12 @@ fn errors_name_line_and_field() {
         (&format!("{count}{count}"), vec!["a.toml:9", "(id)", "line 5"]),
         (&format!("{count}params_b = nan"), vec!["params_b"]),
         (&format!("{count}prompt = \"code\""), vec!["(prompt)"]),
+        (&format!("{count}pieces = 3"), vec!["(pieces)", "librarian"]),
+        (
+            "[[experts]]\nid = \"l\"\nkind = \"librarian\"\nmodel = \"m\"\ndescription = \"d\"\nleast_support = 2",
+            vec!["a.toml:5", "(least_support)", "0 to 1"],
+        ),
+        ("[[experts]]\nid = \"l\"\nkind = \"librarian\"\ndescription = \"d\"", vec!["(model)"]),
         (&format!("{count}timeout_s = 0"), vec!["a.toml:8", "(timeout_s)", "above 0"]),
         (&format!("{count}max_concurrent = 0"), vec!["a.toml:8", "max_concurrent"]),
         (&format!("{count}takes = [\n  \"text\",\n  \"jsn\",\n]"), vec!["a.toml:10", "(takes)", "markdown_table"]),
@@ -131,7 +146,7 @@ fn experts_say_what_they_take_and_give() {
         description = "Counts."
         "#
     );
-    let experts = build(&AgentConfig::parse(&text, Path::new("a.toml")).unwrap(), &models).unwrap();
+    let experts = build(&AgentConfig::parse(&text, Path::new("a.toml")).unwrap(), &models, NONE).unwrap();
     let [orders, count] = experts.as_slice() else { panic!("{} experts", experts.len()) };
     let orders = orders.profile();
     assert_eq!(orders.takes, [Format::Json, Format::Code("sql".into())]);
@@ -152,9 +167,9 @@ fn a_prompt_file_lies_beside_the_agent() {
     let expert = "[[experts]]\nid = \"m\"\nkind = \"model\"\ndescription = \"d\"\nmodel = \"m\"\nprompt = \"p.md\"\n";
     std::fs::write(&path, format!("{HEAD}{expert}")).unwrap();
     let config = AgentConfig::load(&path).unwrap();
-    assert!(build(&config, &models).unwrap_err().to_string().contains("p.md"));
+    assert!(build(&config, &models, NONE).unwrap_err().to_string().contains("p.md"));
     std::fs::write(dir.join("p.md"), "Be kind.").unwrap();
-    assert_eq!(build(&config, &models).unwrap().len(), 1);
+    assert_eq!(build(&config, &models, NONE).unwrap().len(), 1);
     assert!(AgentConfig::load(&dir.join("none.toml")).is_err());
     std::fs::remove_dir_all(dir).unwrap();
 }

@@ -9,8 +9,12 @@ use std::{
 };
 
 use learned::Learned;
-use qsef_core::{AnyEmbedder, AnyExpert, Error, Modality, Result, SubtaskId};
-use qsef_score::{Score, Task, anchor_texts, choose::Need};
+use qsef_core::{AnyEmbedder, AnyExpert, Error, ExpertProfile, Modality, Result, SubtaskId};
+use qsef_score::{
+    Score, Task, anchor_texts,
+    choose::Need,
+    distance::{GraphWeights, SemanticGraph},
+};
 use serde::Serialize;
 
 use crate::{
@@ -153,6 +157,14 @@ impl Registry {
     pub fn remember(&self, rows: &[HistoryRow]) {
         let learned = self.learned().remember(rows, self.experts.iter().map(AnyExpert::profile));
         *self.learned.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(learned);
+    }
+
+    /// Has the concepts of a semantic graph count in the scores: how far a task's are from an expert's, and how many it names.
+    /// The graph is taken as it is now; `None` takes it away.
+    pub fn set_graph(&mut self, graph: Option<Arc<dyn SemanticGraph>>) {
+        let graph = graph.map(|graph| (graph, GraphWeights::default()));
+        let profiles: Vec<ExpertProfile> = self.experts.iter().map(|expert| expert.profile().clone()).collect();
+        self.change(|learned| learned.scorer.set_graph(graph, &profiles));
     }
 
     /// The expert with this id.

@@ -108,6 +108,25 @@ impl Scorer {
         self
     }
 
+    /// Adds distance and coverage in a semantic graph for experts that are there already, in place of another graph; `None`
+    /// takes it away. Experts without a profile among `profiles` name no concepts.
+    pub fn set_graph<'a>(
+        &mut self,
+        graph: Option<(Arc<dyn SemanticGraph>, GraphWeights)>,
+        profiles: impl IntoIterator<Item = &'a ExpertProfile>,
+    ) {
+        self.entries.iter_mut().for_each(|entry| entry.concepts.clear());
+        if let Some((graph, _)) = &graph {
+            for profile in profiles {
+                let place = self.places.get(&profile.id).copied();
+                if let Some(entry) = place.and_then(|place| self.entries.get_mut(place)) {
+                    entry.concepts = graph.concepts(&profile_text(profile));
+                }
+            }
+        }
+        self.graph = graph;
+    }
+
     /// The coefficients.
     pub fn weights(&self) -> &Weights {
         &self.weights

@@ -1,0 +1,88 @@
+//! Whether an answer is in the pieces that it cites. A small model makes things up at times; what it made up is not passed on.
+
+use std::collections::HashSet;
+
+use super::prompt::Said;
+use crate::{Hit, search::terms};
+
+/// How much of an answer's words the pieces and the question have to have.
+const LEAST: f64 = 0.5;
+
+/// The answer with numbers of citations, and what is cited; `None` where the model says that nothing answers. Where the answer is
+/// not in what it cites, the piece itself is quoted.
+pub(super) fn checked<'a>(question: &str, said: Said, hits: &'a [Hit]) -> Option<(String, Vec<&'a Hit>)> {
+    let cited: Vec<&Hit> = said.pieces.iter().filter_map(|number| hits.get(number - 1)).collect();
+    let first = *cited.first()?;
+    let answer = said.answer.trim();
+    if answer.is_empty() {
+        return None;
+    }
+    if is_in(answer, question, &cited) {
+        let numbers: String = (1..=cited.len()).map(|number| format!("[{number}]")).collect();
+        return Some((format!("{} {numbers}", answer.trim_end()), cited));
+    }
+    Some((format!("“{}” [1]", telling(question, first)), vec![first]))
+}
+
+fn is_in(answer: &str, question: &str, cited: &[&Hit]) -> bool {
+    let material =
+        cited.iter().map(|hit| format!("{}\n{}\n", hit.chunk.heading, hit.chunk.text)).collect::<String>() + question;
+    let numbers = |text: &str| {
+        regex!(r"\d+(?:[.,]\d+)*").find_iter(text).map(|m| m.as_str().replace(',', "")).collect::<HashSet<String>>()
+    };
+    let there: HashSet<String> = terms(&material).into_iter().collect();
+    let said = terms(answer);
+    let known = said.iter().filter(|term| there.contains(*term)).count();
+    numbers(answer).is_subset(&numbers(&material)) && known as f64 >= LEAST * said.len() as f64
+}
+
+/// The sentences of a piece that have the most of the question's words.
+fn telling(question: &str, hit: &Hit) -> String {
+    let wanted: HashSet<String> = terms(question).into_iter().collect();
+    let ends = regex!(r"(?:[.!?]\s+|[。！？]|\n\s*\n)");
+    let text = hit.chunk.text.trim();
+    let (mut best, mut most, mut begin) = (text, 0, 0);
+    for end in ends.find_iter(text).map(|m| m.end()).chain([text.len()]) {
+        let sentence = text.get(begin..end).unwrap_or_default().trim();
+        begin = end;
+        let count = terms(sentence).iter().collect::<HashSet<_>>().into_iter().filter(|t| wanted.contains(*t)).count();
+        if count > most {
+            (best, most) = (sentence, count);
+        }
+    }
+    best.chars().take(600).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Chunk, Place};
+
+    fn hit(text: &str) -> Hit {
+        Hit {
+            id: 1,
+            source: "a.md".into(),
+            chunk: Chunk { place: Place::Lines(1, 1), heading: "Harbour".into(), text: text.into() },
+            score: 1.0,
+            by_words: Some(1),
+            by_meaning: None,
+            cosine: None,
+        }
+    }
+
+    #[test]
+    fn what_is_made_up_is_not_passed_on() {
+        let hits = [hit("The gate closes at 22:30. Ships wait outside until dawn."), hit("The crane lifts 40 tonnes.")];
+        let say = |pieces: &[usize], answer: &str| {
+            checked("When does the gate close?", Said { pieces: pieces.to_vec(), answer: answer.into() }, &hits)
+        };
+        let (text, cited) = say(&[1], "The gate closes at 22:30.").unwrap();
+        assert_eq!((text.as_str(), cited.len()), ("The gate closes at 22:30. [1]", 1));
+        assert_eq!(say(&[2, 1], "Ships wait until dawn").unwrap().0, "Ships wait until dawn [1][2]");
+        // Another number, and words that nobody said.
+        for made_up in ["The gate closes at 23:45.", "Elephants enjoy pancakes"] {
+            assert_eq!(say(&[1], made_up).unwrap().0, "“The gate closes at 22:30.” [1]");
+        }
+        assert_eq!((say(&[], "No idea"), say(&[1], " ")), (None, None));
+    }
+}
