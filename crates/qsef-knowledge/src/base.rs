@@ -1,21 +1,14 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use qsef_core::{Error, Result};
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use serde::Serialize;
 
-use crate::{
-    graph::Graph,
-    schema::{self, Unfit},
-    search::VectorIndex,
-};
-
-/// How long to wait for other processes' writes, each of which takes well under a second.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::{graph::Graph, schema::SCHEMA, search::VectorIndex};
 
 /// The knowledge base. Cheap to clone; clones share one connection.
 #[derive(Clone)]
@@ -89,17 +82,7 @@ impl KnowledgeBase {
     /// read or written.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        if let Some(dir) = path.parent() {
-            std::fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
-        }
-        // Without SQLITE_OPEN_URI: a path is a path, also one that begins with "file:".
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let is_new = !path.exists();
-        let connection = Connection::open_with_flags(path, flags);
-        if is_new && connection.is_ok() {
-            for_its_owner(path)?;
-        }
-        Self::prepare(connection, path)
+        Ok(Self::new(path, SCHEMA.open(path)?))
     }
 
     /// A base that lives as long as its handles.
@@ -107,41 +90,17 @@ impl KnowledgeBase {
     /// # Errors
     /// [`Error::Io`] where there is no memory for it.
     pub fn in_memory() -> Result<Self> {
-        Self::prepare(Connection::open_in_memory(), Path::new(":memory:"))
+        Ok(Self::new(Path::new(":memory:"), SCHEMA.in_memory()?))
     }
 
-    fn prepare(connection: rusqlite::Result<Connection>, path: &Path) -> Result<Self> {
-        let prepared = connection.map_err(Unfit::Sql).and_then(|mut connection| {
-            connection.busy_timeout(PATIENCE)?;
-            let began = Instant::now();
-            loop {
-                match set_up(&mut connection) {
-                    // Where processes switch a new file to WAL at the same time, SQLite does not wait but gives up at once.
-                    Err(Unfit::Sql(e)) if is_busy(&e) && began.elapsed() < PATIENCE => {
-                        std::thread::sleep(Duration::from_millis(5));
-                    }
-                    done => return done.map(|()| connection),
-                }
-            }
-        });
-        match prepared {
-            Ok(connection) => Ok(Self(Arc::new(Inner {
-                path: path.to_owned(),
-                connection: Mutex::new(connection),
-                vectors: Mutex::default(),
-                graph: Mutex::default(),
-            }))),
-            Err(Unfit::Sql(error)) => Err(broken(path, error)),
-            Err(Unfit::Foreign) => Err(unfit(path, "this is another program's database; move it away".into())),
-            Err(Unfit::Newer(version)) => {
-                let known = schema::MIGRATIONS.len();
-                let message = format!(
-                    "a newer qsef wrote this knowledge base: it has version {version}, this qsef knows versions up to \
-                     {known}; update qsef"
-                );
-                Err(unfit(path, message))
-            }
-        }
+    fn new(path: &Path, connection: Connection) -> Self {
+        connection.set_prepared_statement_cache_capacity(64);
+        Self(Arc::new(Inner {
+            path: path.to_owned(),
+            connection: Mutex::new(connection),
+            vectors: Mutex::default(),
+            graph: Mutex::default(),
+        }))
     }
 
     /// The file.
@@ -230,7 +189,7 @@ impl KnowledgeBase {
 
     /// Reads the file.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        read(&self.connection()).map_err(|e| broken(self.path(), e))
+        read(&self.connection()).map_err(|e| SCHEMA.failed(self.path(), e))
     }
 
     /// Changes the file: all of it, or nothing.
@@ -241,7 +200,7 @@ impl KnowledgeBase {
             transaction.commit()?;
             Ok(done)
         });
-        done.map_err(|e| broken(self.path(), e))
+        done.map_err(|e| SCHEMA.failed(self.path(), e))
     }
 
     /// The view of the vectors, made anew where the file has changed.
@@ -294,54 +253,4 @@ pub(crate) fn meta(connection: &Connection, key: &str) -> rusqlite::Result<Optio
 /// Milliseconds since 1970.
 pub(crate) fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
-}
-
-/// Lets nobody else read a new base; the files that SQLite puts beside it follow it.
-fn for_its_owner(path: &Path) -> Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let owner = std::fs::Permissions::from_mode(0o600);
-        std::fs::set_permissions(path, owner).map_err(|e| Error::io("set the permissions of", path, e))?;
-    }
-    #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
-}
-
-fn set_up(connection: &mut Connection) -> Result<(), Unfit> {
-    // Before anything is changed: the file may be another program's.
-    let is_older = schema::is_older(connection)?;
-    // FULL: what is committed survives a loss of power. Readers and a writer do not wait for each other with WAL.
-    let pragmas =
-        "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA foreign_keys = ON; PRAGMA cache_size = -65536;
-                   PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 1073741824;";
-    connection.execute_batch(pragmas)?;
-    connection.set_prepared_statement_cache_capacity(64);
-    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    if is_older { schema::migrate(connection) } else { Ok(()) }
-}
-
-fn is_busy(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
-}
-
-fn unfit(path: &Path, message: String) -> Error {
-    Error::File { path: path.to_owned(), line: None, field: None, message }
-}
-
-fn broken(path: &Path, error: rusqlite::Error) -> Error {
-    let advice = match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            let message =
-                format!("this is no knowledge base, or a damaged one ({error}); move it away to begin a new one");
-            return unfit(path, message);
-        }
-        _ if is_busy(&error) => ": another process holds it; try again when that has ended",
-        _ => "",
-    };
-    Error::Io {
-        context: format!("cannot use the knowledge base {}{advice}", path.display()),
-        source: std::io::Error::other(error),
-    }
 }

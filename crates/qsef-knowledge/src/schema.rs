@@ -1,13 +1,20 @@
-//! The tables, and how a base of an older version becomes one of this version.
+//! The tables.
 
-use rusqlite::{Connection, TransactionBehavior};
+use std::time::Duration;
 
-/// "QSKB" in ASCII: tells a knowledge base from other programs' databases.
-const APPLICATION_ID: i64 = 0x5153_4b42;
+use qsef_sqlite::Schema;
 
-/// Step N turns a base of version N − 1 into one of version N. Steps that were released never change; a change of the
-/// tables is a new step at the end.
-pub(crate) const MIGRATIONS: &[&str] = &["
+/// What a base is. Other processes' writes take well under a second each.
+pub(crate) const SCHEMA: Schema<'_> = Schema {
+    what: "knowledge base",
+    // "QSKB"
+    application_id: 0x5153_4b42,
+    steps: STEPS,
+    pragmas: "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 1073741824;",
+    patience: Duration::from_secs(30),
+};
+
+const STEPS: &[&str] = &["
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     -- What was read, once for each content.
     CREATE TABLE documents (
@@ -106,52 +113,3 @@ pub(crate) const MIGRATIONS: &[&str] = &["
         PRIMARY KEY (chunk, method)
     ) STRICT, WITHOUT ROWID;
 "];
-
-/// Why a file cannot be used as a base.
-#[derive(Debug)]
-pub(crate) enum Unfit {
-    /// A newer program wrote it: its version.
-    Newer(i64),
-    /// Another program's database.
-    Foreign,
-    /// SQLite cannot read it.
-    Sql(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for Unfit {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-/// Whether a database lacks steps. It is read as it is at one moment: another process may be migrating it.
-pub(crate) fn is_older(connection: &mut Connection) -> Result<bool, Unfit> {
-    let moment = connection.transaction()?;
-    Ok(!pending(&moment)?.is_empty())
-}
-
-/// Brings a base to this version: by all steps, or none where one fails.
-pub(crate) fn migrate(connection: &mut Connection) -> Result<(), Unfit> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for step in pending(&transaction)? {
-        transaction.execute_batch(step)?;
-    }
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
-    Ok(transaction.commit()?)
-}
-
-/// The steps that a database still needs; in a transaction.
-fn pending(connection: &Connection) -> Result<&'static [&'static str], Unfit> {
-    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    let version = number("PRAGMA user_version")?;
-    let is_ours = match number("PRAGMA application_id")? {
-        APPLICATION_ID => true,
-        0 => version == 0 && number("SELECT count(*) FROM sqlite_schema")? == 0,
-        _ => false,
-    };
-    if !is_ours {
-        return Err(Unfit::Foreign);
-    }
-    usize::try_from(version).ok().and_then(|done| MIGRATIONS.get(done..)).ok_or(Unfit::Newer(version))
-}
