@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Error, FinishReason, Generation, Request, Result, schema};
+use crate::{Error, FinishReason, Generation, Part, Request, Result, schema};
 
 /// The longest name that a tool may have, in characters; OpenAI's limit.
 const NAME_LENGTH: usize = 64;
@@ -63,6 +63,13 @@ impl Request {
             ToolChoice::Named(name) => *name == tool.name,
             _ => true,
         })
+    }
+
+    /// How many calls of tools the conversation has: where a server or a model names none, the next one is `call-` with the
+    /// number after it.
+    pub fn earlier_calls(&self) -> usize {
+        let parts = self.messages.iter().flat_map(|message| &message.parts);
+        parts.filter(|part| matches!(part, Part::ToolCall(_))).count()
     }
 
     /// Whether tools are offered as they have to be. A backend asks before it begins.

@@ -56,14 +56,9 @@ pub(crate) fn read(request: &Request, mut made: Generation) -> Result<Generation
     let (Some(Value::String(name)), Some(arguments)) = (document.remove("name"), document.remove("arguments")) else {
         return Err("it is neither a call nor an answer".into());
     };
-    let id = format!("call-{}", earlier_calls(request) + 1);
+    let id = format!("call-{}", request.earlier_calls() + 1);
     (made.calls, made.finish) = (vec![ToolCall { id, name, arguments }], FinishReason::ToolCalls);
     Ok(made)
-}
-
-/// How many calls a conversation has.
-pub(crate) fn earlier_calls(request: &Request) -> usize {
-    request.messages.iter().flat_map(|m| &m.parts).filter(|part| matches!(part, Part::ToolCall(_))).count()
 }
 
 fn way(name: &str, parameters: &Value) -> Value {

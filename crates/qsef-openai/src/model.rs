@@ -98,7 +98,7 @@ impl OpenAiModel {
             idle: self.client.settings().idle_timeout,
             max_tokens: request.max_tokens,
             prompt_tokens: request.approximate_tokens(),
-            earlier_calls: by_schema::earlier_calls(request),
+            earlier_calls: request.earlier_calls(),
             ticket,
         };
         let mut deltas = deltas(chunks, reading);
@@ -155,17 +155,19 @@ impl OpenAiModel {
                 output: made.text.clone(),
             })?;
         }
-        request.check_answer(&self.info.name, &made).inspect_err(|_| {
-            if made.calls.is_empty() {
-                self.is_without_tools.store(true, Ordering::Relaxed);
+        // Cut or not: a server that heeds what is required has a model write nothing before a call.
+        let ignores = request.tool_choice != ToolChoice::Auto && made.calls.is_empty() && !made.text.trim().is_empty();
+        let checked = request.check_answer(&self.info.name, &made).and_then(|()| match ignores {
+            true => {
+                let message = "it writes text where a tool is required".into();
+                Err(Error::BadOutput { model: self.info.name.clone(), message, output: made.text.clone() })
             }
-        })?;
-        // Also where it was cut: a server that heeds what is required has a model write nothing before a call.
-        if request.tool_choice != ToolChoice::Auto && made.calls.is_empty() && !made.text.trim().is_empty() {
+            false => Ok(()),
+        });
+        if checked.is_err() && made.calls.is_empty() {
             self.is_without_tools.store(true, Ordering::Relaxed);
-            let message = "it writes text where a tool is required".into();
-            return Err(Error::BadOutput { model: self.info.name.clone(), message, output: made.text });
         }
+        checked?;
         Ok(pieces(made))
     }
 

@@ -1,4 +1,4 @@
-use qsef_core::{Part, Request, ToolCall};
+use qsef_core::{Request, ToolCall};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -25,9 +25,8 @@ pub struct Reader {
 impl Reader {
     /// For the answer to a request; None where it offers no tools.
     pub fn new(request: &Request) -> Option<Self> {
-        let parts = request.messages.iter().flat_map(|message| &message.parts);
-        let number = parts.filter(|part| matches!(part, Part::ToolCall(_))).count();
         let bare = request.eligible_tools().map(|tool| bare(&tool.name)).collect();
+        let number = request.earlier_calls();
         (!request.tools.is_empty()).then_some(Self { held: String::new(), number, has_read: false, bare })
     }
 
@@ -41,10 +40,13 @@ impl Reader {
         self.held.push_str(written);
         let (mut text, mut calls) = (String::new(), Vec::new());
         if self.bare.iter().any(|call| call.starts_with(&self.held) || self.held.starts_with(call)) {
-            calls.extend(self.read(&self.held.clone()));
-            if !calls.is_empty() {
-                self.held.clear();
-                self.bare.clear();
+            let held = std::mem::take(&mut self.held);
+            match self.read(&held) {
+                Some(call) => {
+                    calls.push(call);
+                    self.bare.clear();
+                }
+                None => self.held = held,
             }
             return (text, calls);
         }
