@@ -137,9 +137,9 @@ fn fit(words: f64, cosine: Option<f32>) -> f64 {
     1.0 / (1.0 + (-(BIAS + WORDS * words + COSINE * f64::from(cosine))).exp())
 }
 
-const BIAS: f64 = -6.0;
-const WORDS: f64 = 4.0;
-const COSINE: f64 = 8.0;
+const BIAS: f64 = -5.2;
+const WORDS: f64 = 6.5;
+const COSINE: f64 = 10.1;
 
 impl Expert for Librarian {
     fn profile(&self) -> &ExpertProfile {
