@@ -37,6 +37,12 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
+/// The documentation.
+fn paths() -> Vec<PathBuf> {
+    let places = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs", "examples", "agents", "prompts"];
+    places.iter().map(|place| root().join(place)).collect()
+}
+
 struct Library {
     base: KnowledgeBase,
     embedder: AnyEmbedder,
@@ -51,11 +57,9 @@ async fn library() -> &'static Library {
             let models = Models::open(|_| {}).unwrap();
             let embedder = models.embedder(DEFAULT_EMBEDDER).await.unwrap();
             let base = KnowledgeBase::in_memory().unwrap();
-            let places = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs", "examples", "agents", "prompts"];
-            let paths: Vec<PathBuf> = places.iter().map(|place| root().join(place)).collect();
             let options = AddOptions { embedder: Some(embedder.clone()), ..AddOptions::default() };
             let began = std::time::Instant::now();
-            let added = base.add(&paths, &options, &|_| ()).await.unwrap();
+            let added = base.add(&paths(), &options, &|_| ()).await.unwrap();
             eprintln!("{} pieces in {:?}", added.chunks, began.elapsed());
             Library { base, embedder, models }
         })
@@ -143,6 +147,32 @@ async fn answers_cite_what_they_are_from_and_what_is_not_there_is_not_answered()
         assert_eq!((answer.text.clone(), answer.usage.prompt_tokens > 0), (None, is_asked), "{answer:?}");
         assert!(answer.to_text().contains("does not hold the answer"));
     }
+}
+
+/// For docs/benchmarks.md.
+#[tokio::test]
+#[ignore = "for figures"]
+async fn adding_takes_little_more_than_the_embedder() {
+    let library = library().await;
+    let options = SearchOptions { limit: 100_000, mode: Mode::Meaning, vector: Some(&vec![0.05; 384]) };
+    let hits = library.base.search("", &options).unwrap();
+    let texts: Vec<String> = hits.iter().map(|hit| hit.chunk.to_embed()).collect();
+    let began = std::time::Instant::now();
+    for part in texts.chunks(256) {
+        library.embedder.embed(part.to_vec()).await.unwrap();
+    }
+    let alone = began.elapsed();
+    let base = KnowledgeBase::in_memory().unwrap();
+    let options = AddOptions { embedder: Some(library.embedder.clone()), ..AddOptions::default() };
+    let began = std::time::Instant::now();
+    base.add(&paths(), &options, &|_| ()).await.unwrap();
+    let added = began.elapsed();
+    let merged = base.merge(&library.embedder, &|_| ()).await.unwrap();
+    eprintln!(
+        "{} pieces: embedded in {alone:?}, added in {added:?}, {merged:?} in {:?}",
+        texts.len(),
+        began.elapsed() - added
+    );
 }
 
 /// All questions, for docs/benchmarks.md; it takes minutes.
