@@ -479,7 +479,7 @@ pub struct BenchEmbed {
     /// Texts, a line each
     #[arg(long, value_name = "FILE")]
     pub texts: PathBuf,
-    /// An embedder from `qsef models list`, or openai:NAME
+    /// An embedder from `qsef models list`, openai:NAME, or fastembed:NAME where that is built in
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
     /// Print one JSON document

@@ -14,6 +14,29 @@ pub(crate) struct Described {
     pub info: ModelInfo,
     /// Names of tokens that are no text.
     pub special: Vec<String>,
+    /// Tokens that end an answer, among them those at which llguidance ends a grammar.
+    pub ends: Vec<u32>,
+}
+
+/// What such tokens are called.
+const ENDS: [&str; 9] = [
+    "</s>",
+    "<eos>",
+    "<|end|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<end_of_turn>",
+    "<｜end▁of▁sentence｜>",
+];
+
+/// What special tokens and their numbers say.
+fn described(info: ModelInfo, special: impl Iterator<Item = (String, u32)>) -> Described {
+    let (special, numbers): (Vec<_>, Vec<_>) = special.unzip();
+    let ends = special.iter().zip(numbers).filter(|(name, _)| ENDS.contains(&name.as_str()));
+    let ends = ends.map(|(_, number)| number).collect();
+    Described { info, special, ends }
 }
 
 fn bad(path: &Path, why: impl std::fmt::Display) -> Error {
@@ -51,12 +74,12 @@ fn gguf(name: &str, path: &Path) -> Result<Described> {
         _ => &[],
     };
     // Type 1 is text; mistral.rs takes all others for special.
-    let named = list("tokenizer.ggml.tokens").iter().zip(list("tokenizer.ggml.token_type"));
-    let special = named.filter(|(_, kind)| kind.to_i32().is_ok_and(|kind| kind != 1));
-    let special = special.filter_map(|(token, _)| token.to_string().ok().cloned()).collect();
+    let named = list("tokenizer.ggml.tokens").iter().zip(list("tokenizer.ggml.token_type")).zip(0u32..);
+    let special = named.filter(|((_, kind), _)| kind.to_i32().is_ok_and(|kind| kind != 1));
+    let special = special.filter_map(|((token, _), number)| Some((token.to_string().ok()?.clone(), number)));
     let context = context.map_or(CONTEXT_TOKENS, |tokens| tokens as usize).max(1);
     let info = ModelInfo::new(name, context).params_b(parameters as f64 / 1e9);
-    Ok(Described { info, special })
+    Ok(described(info, special))
 }
 
 fn first_line(error: &dyn std::fmt::Display) -> String {
@@ -76,10 +99,13 @@ fn directory(name: &str, dir: &Path) -> Result<Described> {
     let image = config.get("vision_config").map(|_| Modality::Image);
     let audio = config.get("audio_config").map(|_| Modality::Audio);
     let added = tokenizer.get("added_tokens").and_then(Value::as_array).into_iter().flatten();
-    let special = added.filter_map(|token| token.get("content")?.as_str().map(str::to_owned)).collect();
+    let special = added.filter_map(|token| {
+        let number = token.get("id")?.as_u64()?;
+        Some((token.get("content")?.as_str()?.to_owned(), u32::try_from(number).ok()?))
+    });
     let mut info = ModelInfo::new(name, context.map_or(CONTEXT_TOKENS, |tokens| tokens as usize).max(1));
     info.accepts = [Some(Modality::Text), image, audio].into_iter().flatten().collect();
-    Ok(Described { info, special })
+    Ok(described(info, special))
 }
 
 fn json(path: &Path) -> Result<Value> {

@@ -22,6 +22,8 @@ pub(crate) struct Core {
     pub info: ModelInfo,
     /// Names of tokens that are no text.
     pub special: Vec<String>,
+    /// Tokens that end an answer.
+    pub ends: Vec<u32>,
 }
 
 impl Core {
@@ -51,7 +53,7 @@ impl MistralRsModel {
     /// As [`MistralRsModel::load`].
     pub fn load_with(name: &str, path: &Path, options: &Options) -> Result<Self> {
         check_real_model(name)?;
-        let Described { mut info, special } = describe(name, path)?;
+        let Described { mut info, special, ends } = describe(name, path)?;
         let senses = info.accepts.len() > 1;
         let bad = |why: String| Error::ModelFile(format!("mistral.rs cannot load {}: {why}", path.display()));
         // A thread of its own: the caller's may be one of a runtime, which does not wait; and a panic of mistral.rs ends there.
@@ -63,7 +65,7 @@ impl MistralRsModel {
         if let Ok(Some(tokens)) = model.max_sequence_length() {
             info.context_tokens = tokens.max(1);
         }
-        Ok(Self { core: Arc::new(Core { info, special }), model: Arc::new(model) })
+        Ok(Self { core: Arc::new(Core { info, special, ends }), model: Arc::new(model) })
     }
 
     /// What a model is, without loading its weights.
@@ -114,6 +116,8 @@ impl LanguageModel for MistralRsModel {
 
     async fn stream(&self, request: Request) -> Result<DeltaStream> {
         check_real_model(&self.core.info.name)?;
+        // In a grammar, llguidance takes the tags of calls for text in one place and for special tokens in another.
+        request.refuse_tools(&self.core.info.name)?;
         // Room for the whole answer: one that is read slowly does not hold up the others.
         let (answer, responses) = mpsc::channel(request.max_tokens.clamp(1, 1 << 20) + 8);
         let made = request::translate(&request, &self.core, &self.category()?, answer)?;
@@ -121,7 +125,7 @@ impl LanguageModel for MistralRsModel {
         let sent = engine.send(mistralrs::Request::Normal(Box::new(made))).await;
         sent.map_err(|_| self.core.failed("its engine has ended; load the model again"))?;
         let expected = self.count_tokens(&request);
-        Ok(reader::read(self.core.clone(), responses, expected, &request))
+        Ok(reader::read(self.core.clone(), responses, engine, expected, &request.format))
     }
 }
 

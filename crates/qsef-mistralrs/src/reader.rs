@@ -3,10 +3,10 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use futures::{StreamExt, stream};
-use mistralrs::{ChatCompletionResponse, ChunkChoice, Response, ResponseLogprob, TopLogprob};
-use qsef_core::{Delta, DeltaStream, Error, FinishReason, Request, Result, TokenLogprob, Usage};
-use qsef_decode::tools;
-use tokio::sync::mpsc::Receiver;
+use mistralrs::{ChatCompletionResponse, Response, TopLogprob};
+use qsef_core::{Delta, DeltaStream, Error, FinishReason, OutputFormat, Result, TokenLogprob, Usage};
+use serde::de::IgnoredAny;
+use tokio::sync::mpsc::{Receiver, Sender};
 
 use crate::model::Core;
 
@@ -14,29 +14,27 @@ use crate::model::Core;
 struct Answer {
     core: Arc<Core>,
     responses: Receiver<Response>,
+    engine: Sender<mistralrs::Request>,
     ready: VecDeque<Result<Delta>>,
-    /// Of the calls of an answer with tools.
-    calls: Option<tools::Reader>,
     /// Tokens that have come: one with each response of a stream.
     tokens: u64,
     /// Tokens of the prompt where mistral.rs does not get to say.
     expected: u64,
-    max_tokens: u64,
+    /// What an answer under a schema is so far.
+    document: Option<String>,
     done: bool,
 }
 
-/// The pieces of an answer to a request whose prompt has about `expected` tokens.
-pub(crate) fn read(core: Arc<Core>, responses: Receiver<Response>, expected: u64, request: &Request) -> DeltaStream {
-    let answer = Answer {
-        core,
-        responses,
-        ready: VecDeque::new(),
-        calls: tools::Reader::new(request),
-        tokens: 0,
-        expected,
-        max_tokens: request.max_tokens.max(1) as u64,
-        done: false,
-    };
+/// The pieces of an answer that `engine` makes to a prompt of about `expected` tokens.
+pub(crate) fn read(
+    core: Arc<Core>,
+    responses: Receiver<Response>,
+    engine: Sender<mistralrs::Request>,
+    expected: u64,
+    format: &OutputFormat,
+) -> DeltaStream {
+    let document = matches!(format, OutputFormat::JsonSchema(_)).then(String::new);
+    let answer = Answer { core, responses, engine, ready: VecDeque::new(), tokens: 0, expected, document, done: false };
     stream::unfold(answer, async |mut answer| {
         while answer.ready.is_empty() && !answer.done {
             let response = answer.responses.recv().await;
@@ -51,8 +49,11 @@ impl Answer {
     fn take(&mut self, response: Option<Response>) {
         match response {
             Some(Response::Chunk(mut chunk)) => {
-                self.tokens += 1;
                 let Some(choice) = chunk.choices.pop() else { return };
+                if choice.finish_reason.is_none() && self.document.as_deref().is_some_and(is_whole) {
+                    return self.end("stop", None);
+                }
+                self.tokens += 1;
                 self.text(choice.delta.content.clone(), Vec::new());
                 if let Some(reason) = &choice.finish_reason {
                     self.end(reason, chunk.usage.as_ref());
@@ -66,10 +67,7 @@ impl Answer {
             Some(Response::ModelError(message, _)) => self.fail(self.core.failed(message)),
             Some(_) => self.fail(self.core.failed("an answer of another kind than was asked for")),
             // A stream whose last token ends inside of a character has no last response.
-            None if self.tokens + 1 >= self.max_tokens => {
-                self.tokens = self.max_tokens;
-                self.end("length", None);
-            }
+            None if !self.engine.is_closed() => self.end("length", None),
             None => self.fail(self.core.failed("its engine ended before the answer did; load the model again")),
         }
     }
@@ -78,33 +76,27 @@ impl Answer {
     fn whole(&mut self, mut whole: ChatCompletionResponse) {
         let Some(choice) = whole.choices.pop() else { return self.fail(self.core.failed("an answer without content")) };
         let logprobs = choice.logprobs.and_then(|logprobs| logprobs.content).unwrap_or_default();
-        self.text(choice.message.content, logprobs.iter().map(natural).collect());
+        let logprobs = logprobs.into_iter().map(|one| natural(one.token, one.logprob, one.top_logprobs)).collect();
+        self.text(choice.message.content, logprobs);
         self.end(&choice.finish_reason, Some(&whole.usage));
     }
 
     fn text(&mut self, text: Option<String>, logprobs: Vec<TokenLogprob>) {
-        let mut text = text.unwrap_or_default();
-        let mut calls = Vec::new();
-        if let Some(reader) = &mut self.calls {
-            (text, calls) = reader.push(&text);
+        let text = text.unwrap_or_default();
+        if let Some(document) = &mut self.document {
+            document.push_str(&text);
         }
         if !text.is_empty() || !logprobs.is_empty() {
             self.ready.push_back(Ok(Delta::Text { text, logprobs }));
         }
-        self.ready.extend(calls.into_iter().map(|call| Ok(Delta::ToolCall(call))));
     }
 
     fn end(&mut self, reason: &str, usage: Option<&mistralrs::Usage>) {
         let finish = match reason {
             "length" => FinishReason::Length,
             "canceled" => return self.fail(Error::Cancelled),
-            _ if self.calls.as_ref().is_some_and(tools::Reader::has_read) => FinishReason::ToolCalls,
             _ => FinishReason::Stop,
         };
-        let held = self.calls.as_mut().map(tools::Reader::finish).unwrap_or_default();
-        if !held.is_empty() {
-            self.ready.push_back(Ok(Delta::Text { text: held, logprobs: Vec::new() }));
-        }
         let usage = match usage {
             Some(usage) => Usage {
                 prompt_tokens: usage.prompt_tokens as u64,
@@ -123,19 +115,24 @@ impl Answer {
     }
 }
 
+/// Whether nothing can follow. A grammar ends at a token that llguidance knows by its name; with other names, an answer goes on.
+fn is_whole(document: &str) -> bool {
+    let ends = [('{', '}'), ('[', ']'), ('"', '"')];
+    ends.iter().any(|(first, last)| document.starts_with(*first) && document.ends_with(*last))
+        && serde_json::from_str::<IgnoredAny>(document).is_ok()
+}
+
 /// mistral.rs gives logarithms to base 10.
 fn ln(log10: f32) -> f32 {
     log10 * std::f32::consts::LN_10
 }
 
-fn natural(token: &ResponseLogprob) -> TokenLogprob {
-    let mut top: Vec<(String, f32)> = token
-        .top_logprobs
-        .iter()
-        .map(|TopLogprob { token, logprob, bytes }| (bytes.clone().unwrap_or_else(|| token.to_string()), ln(*logprob)))
-        .collect();
+/// Of a token and the likeliest ones in its place. (What mistral.rs calls a token with these has no public name.)
+fn natural(token: String, logprob: f32, top: Vec<TopLogprob>) -> TokenLogprob {
+    let text = |one: TopLogprob| (one.bytes.unwrap_or_else(|| one.token.to_string()), ln(one.logprob));
+    let mut top: Vec<(String, f32)> = top.into_iter().map(text).collect();
     top.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-    TokenLogprob { token: token.token.clone(), logprob: ln(token.logprob), top }
+    TokenLogprob { token, logprob: ln(logprob), top }
 }
 
 /// The first line of an error: mistral.rs appends where in its code it was made.

@@ -2,10 +2,9 @@
 
 use mistralrs::{
     AudioInput, Constraint, ModelCategory, NormalRequest, RequestBuilder, RequestLike, Response, SamplingParams,
-    TextMessageRole, llguidance::JsonCompileOptions,
+    StopTokens, TextMessageRole, llguidance::JsonCompileOptions,
 };
 use qsef_core::{Error, Message, OutputFormat, Part, Request, Result, Role};
-use qsef_decode::tools;
 use tokio::sync::mpsc::Sender;
 
 use crate::model::Core;
@@ -24,44 +23,28 @@ pub(crate) fn translate(
     category: &ModelCategory,
     answer: Sender<Response>,
 ) -> Result<NormalRequest> {
-    request.check_tools()?;
-    let mut builder = RequestBuilder::new().set_sampling(sampling(request));
-    if uses_tools(request) {
-        let text = |part: &Part| Ok(apart(qsef_decode::text(part)?, &core.special));
-        for said in tools::conversation(&request.messages, &request.tools, text)? {
-            let role = TextMessageRole::Custom(said.role.to_owned());
-            builder = builder.add_message(role, said.parts.concat());
-        }
-    } else {
-        for message in &request.messages {
-            builder = add(builder, message, core)?;
-        }
+    let mut builder = RequestBuilder::new().set_sampling(sampling(request, core));
+    for message in &request.messages {
+        builder = add(builder, message, core)?;
     }
     builder.resolve_pending_prefixes(category);
     let mut made =
         NormalRequest::new_simple(builder.take_messages(), builder.take_sampling_params(), answer, 0, None, None);
     made.return_logprobs = request.top_logprobs > 0;
     made.is_streaming = !made.return_logprobs;
-    made.constraint = match tools::grammar(request) {
-        Some(grammar) => Constraint::Lark(grammar),
-        None => constraint(&request.format)?,
-    };
+    made.constraint = constraint(&request.format)?;
     Ok(made)
 }
 
-/// Whether functions are offered or were called. Such a conversation is of text alone.
-fn uses_tools(request: &Request) -> bool {
-    let mut parts = request.messages.iter().flat_map(|message| &message.parts);
-    !request.tools.is_empty() || parts.any(|part| matches!(part, Part::ToolCall(_) | Part::ToolResult { .. }))
-}
-
-fn sampling(request: &Request) -> SamplingParams {
+fn sampling(request: &Request, core: &Core) -> SamplingParams {
     let mut params = match request.temperature > 0.0 {
         true => SamplingParams { temperature: Some(request.temperature.into()), ..SamplingParams::neutral() },
         false => SamplingParams::deterministic(),
     };
     params.max_len = Some(request.max_tokens.max(1));
     params.top_n_logprobs = request.top_logprobs;
+    // mistral.rs ends an answer at the one token that the model's file names, and has a grammar end at another.
+    params.stop_toks = Some(StopTokens::Ids(core.ends.clone()));
     params
 }
 

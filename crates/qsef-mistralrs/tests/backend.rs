@@ -35,9 +35,8 @@ async fn the_half_billion_conforms() {
     let began = Instant::now();
     let cases = conformance::model(&model).await;
     println!("{} cases in {:.1} s", cases.len(), began.elapsed().as_secs_f64());
-    for (case, outcome) in cases {
-        assert_eq!(outcome, Ok(()), "{case}");
-    }
+    let failed: Vec<_> = cases.into_iter().filter(|(_, outcome)| outcome.is_err()).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
 }
 
 #[tokio::test]

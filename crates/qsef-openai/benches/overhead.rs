@@ -33,6 +33,8 @@ fn median(mut times: Vec<Duration>) -> Duration {
 async fn main() {
     let stub = Stub::new([answer("one two three four five six seven eight")]).await;
     let config = OpenAIConfig::new().with_api_base(&stub.url).with_api_key("key");
+    // First, since it chooses how this process does TLS, which async-openai leaves open.
+    let model = AnyModel::new(stub.model());
     let bare = async_openai::Client::with_config(config);
     let body = json!({
         "model": "m", "stream": true, "max_tokens": 100, "temperature": 0.0, "stream_options": {"include_usage": true},
@@ -46,7 +48,6 @@ async fn main() {
         }
         assert_eq!(text.len(), 39);
     };
-    let model = AnyModel::new(stub.model());
     let request = Request::new(vec![Message::user("Say hello.")]).max_tokens(100);
     let ours = async || assert_eq!(model.generate(request.clone()).await.unwrap().text.len(), 39);
     // In turn: the machine's speed drifts.

@@ -155,11 +155,18 @@ impl OpenAiModel {
                 output: made.text.clone(),
             })?;
         }
-        let checked = request.check_answer(&self.info.name, &made);
-        if checked.is_err() && made.calls.is_empty() {
+        request.check_answer(&self.info.name, &made).inspect_err(|_| {
+            if made.calls.is_empty() {
+                self.is_without_tools.store(true, Ordering::Relaxed);
+            }
+        })?;
+        // Also where it was cut: a server that heeds what is required has a model write nothing before a call.
+        if request.tool_choice != ToolChoice::Auto && made.calls.is_empty() && !made.text.trim().is_empty() {
             self.is_without_tools.store(true, Ordering::Relaxed);
+            let message = "it writes text where a tool is required".into();
+            return Err(Error::BadOutput { model: self.info.name.clone(), message, output: made.text });
         }
-        checked.map(|()| pieces(made))
+        Ok(pieces(made))
     }
 
     /// An answer that conforms to the schema.

@@ -13,6 +13,27 @@
 //! # }
 //! ```
 //!
+//! An agent with an expert of one's own, a function whose parameters a model fills from the request's words:
+//!
+//! ```no_run
+//! use qsef::prelude::*;
+//!
+//! /// When it is high water in a harbour.
+//! #[qsef::expert]
+//! fn high_water(harbour: String) -> String {
+//!     format!("High water in {harbour} is at 14:20.")
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<()> {
+//!     let models = Models::open(|_| {})?;
+//!     let mut hub = open_agent(&AgentConfig::builtin()?, &models).await?;
+//!     hub.registry_mut().add(high_water::expert(models.model("qwen2.5-coder-0.5b")?)).await?;
+//!     println!("{}", hub.run("When is high water in Bergen?", RunOptions::default()).await?.answer);
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # Examples
 //!
 //! Whole programs, which the tests run:
@@ -22,12 +43,14 @@
 //! - [batch]: requests within one budget of tokens
 //! - [routing_only]: the score alone, without an agent ([`score`])
 //! - [axum_service]: a web service that streams what happens
+//! - [mcp]: the tools of an MCP server as experts (feature `mcp`)
 //!
 //! [custom_expert]: https://github.com/qsef/qsef/blob/main/examples/custom_expert.rs
 //! [custom_backend]: https://github.com/qsef/qsef/blob/main/examples/custom_backend.rs
 //! [batch]: https://github.com/qsef/qsef/blob/main/examples/batch.rs
 //! [routing_only]: https://github.com/qsef/qsef/blob/main/examples/routing_only.rs
 //! [axum_service]: https://github.com/qsef/qsef/blob/main/examples/axum_service.rs
+//! [mcp]: https://github.com/qsef/qsef/blob/main/examples/mcp.rs
 //!
 //! # Tests without models
 //!
@@ -94,7 +117,7 @@ pub mod prelude {
     pub use crate::{
         AgentConfig, AnyEmbedder, AnyExpert, AnyModel, Budget, Error, Event, EventSink, Expert, ExpertCall,
         ExpertProfile, GenerateTyped, Hub, Ledger, Message, Outcome, Payload, Registry, Request, Result, RunOptions,
-        experts::TypedExpert,
+        Tool, ToolCall, ToolChoice, experts::TypedExpert,
     };
     #[cfg(feature = "candle")]
     pub use crate::{Models, open_agent};
