@@ -9,7 +9,8 @@ use crate::{Hit, search::terms};
 const LEAST: f64 = 0.5;
 
 /// The answer with numbers of citations, and what is cited; `None` where the model says that nothing answers. Where the answer is
-/// not in what it cites, but in another piece, that one is cited; where it is in none, the piece itself is quoted.
+/// not in what it cites, but in another piece, that one is cited; where it is in none, a sentence of the piece is quoted that speaks
+/// of what is asked, and without such a sentence there is no answer.
 pub(super) fn checked<'a>(question: &str, said: Said, hits: &'a [Hit]) -> Option<(String, Vec<&'a Hit>)> {
     let cited: Vec<&Hit> = said.pieces.iter().filter_map(|number| hits.get(number - 1)).collect();
     let first = *cited.first()?;
@@ -24,10 +25,10 @@ pub(super) fn checked<'a>(question: &str, said: Said, hits: &'a [Hit]) -> Option
     let others = hits.iter().map(|hit| (stands(answer, question, &[hit]), hit));
     // Of equals the first: it fits the question best.
     let best = others.rev().max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(share, _)| *share >= LEAST);
-    Some(match best {
-        Some((_, other)) => (format!("{answer} [1]"), vec![other]),
-        None => (format!("“{}” [1]", telling(question, first)), vec![first]),
-    })
+    match best {
+        Some((_, other)) => Some((format!("{answer} [1]"), vec![other])),
+        None => Some((format!("“{}” [1]", telling(question, first)?), vec![first])),
+    }
 }
 
 /// How much of what an answer says beyond the question stands in these pieces, in [0, 1]; 0 where it has a number that they lack.
@@ -49,21 +50,21 @@ fn stands(answer: &str, question: &str, pieces: &[&Hit]) -> f64 {
     if beyond.is_empty() { 1.0 } else { standing as f64 / beyond.len() as f64 }
 }
 
-/// The sentences of a piece that have the most of the question's words.
-fn telling(question: &str, hit: &Hit) -> String {
+/// The sentence of a piece that has the most of the question's words, where it has most of them.
+fn telling(question: &str, hit: &Hit) -> Option<String> {
     let wanted: HashSet<String> = terms(question).into_iter().collect();
     let ends = regex!(r"(?:[.!?]\s+|[。！？]|\n\s*\n)");
     let text = hit.chunk.text.trim();
-    let (mut best, mut most, mut begin) = (text, 0, 0);
+    let (mut best, mut most, mut begin) = ("", 0, 0);
     for end in ends.find_iter(text).map(|m| m.end()).chain([text.len()]) {
         let sentence = text.get(begin..end).unwrap_or_default().trim();
         begin = end;
-        let count = terms(sentence).iter().collect::<HashSet<_>>().into_iter().filter(|t| wanted.contains(*t)).count();
+        let count = terms(sentence).into_iter().collect::<HashSet<_>>().intersection(&wanted).count();
         if count > most {
             (best, most) = (sentence, count);
         }
     }
-    best.chars().take(600).collect()
+    (2 * most > wanted.len()).then(|| best.chars().take(600).collect())
 }
 
 #[cfg(test)]
@@ -99,5 +100,7 @@ mod tests {
             assert_eq!(say(&[1], made_up).unwrap().0, "“The gate closes at 22:30.” [1]");
         }
         assert_eq!((say(&[], "No idea"), say(&[1], " ")), (None, None));
+        // The second piece does not speak of the gate, so it is not quoted either.
+        assert_eq!(say(&[2], "Elephants enjoy pancakes"), None);
     }
 }
