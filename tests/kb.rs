@@ -17,11 +17,18 @@ fn qsef(home: &Path, args: &[&str]) -> Output {
     command(home, args).output().unwrap()
 }
 
+/// Nothing is there at the first time.
+fn link_models(home: &Path) {
+    for shared in ["models", "prefixes"] {
+        let own = qsef::home().unwrap().join(shared);
+        fs::create_dir_all(&own).unwrap();
+        #[cfg(unix)]
+        let _ = std::os::unix::fs::symlink(&own, home.join(shared));
+    }
+}
+
 fn command(home: &Path, args: &[&str]) -> assert_cmd::Command {
-    let models = qsef::home().unwrap().join("models");
-    fs::create_dir_all(&models).unwrap();
-    #[cfg(unix)]
-    let _ = std::os::unix::fs::symlink(&models, home.join("models"));
+    link_models(home);
     let mut command = cargo_bin_cmd!("qsef");
     command.args(["kb"]).args(args).env("QSEF_HOME", home);
     command
@@ -217,4 +224,34 @@ fn ctrl_c_ends_adding_and_keeps_what_there_is() {
     assert!(some > 0 && some < 6000, "{some}");
     let rest = json(&qsef(home.path(), &["add", docs.to_str().unwrap(), "--words-only", "--json"]));
     assert_eq!((rest["unchanged"].as_u64(), rest["new"].as_u64()), (Some(some), Some(6000 - some)));
+}
+
+#[test]
+fn a_question_about_the_documents_goes_to_the_librarian() {
+    let home = tempfile::tempdir().unwrap();
+    let docs = home.path().join("docs");
+    library(&docs);
+    link_models(home.path());
+    let ask = |query: &str| {
+        let output =
+            cargo_bin_cmd!("qsef").args(["ask", query, "--json"]).env("QSEF_HOME", home.path()).output().unwrap();
+        json(&output)
+    };
+    // Without documents there is no librarian.
+    let experts =
+        |home: &Path| text(&cargo_bin_cmd!("qsef").args(["experts", "list"]).env("QSEF_HOME", home).output().unwrap());
+    assert!(!experts(home.path()).contains("librarian"));
+    assert!(qsef(home.path(), &["add", docs.to_str().unwrap()]).status.success());
+    assert!(experts(home.path()).contains("librarian"));
+    let document = ask("What do my documents say about when the harbour master closes the gate?");
+    assert_eq!(document["plan"]["subtasks"][0]["expert"], "librarian", "{document}");
+    let answer = document["answer"].as_str().unwrap();
+    assert!(answer.contains("night") && answer.contains("[1]") && answer.contains("harbour.md:3"), "{answer}");
+    // What the others do best stays theirs.
+    let document = ask("What is 15% of 240 km in miles?");
+    assert_eq!(document["plan"]["subtasks"][0]["expert"], "calculate", "{document}");
+    // What was answered is remembered when that is asked for.
+    let remembered = json(&qsef(home.path(), &["remember", "last", "--json"]));
+    assert_eq!(remembered["new"], 1, "{remembered}");
+    assert!(text(&qsef(home.path(), &["list"])).contains("answer:"));
 }

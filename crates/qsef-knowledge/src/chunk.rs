@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::{documents::Parsed, place::Place};
 use qsef_score::text::is_cjk;
 
-/// The most that a piece holds: about what a small embedder reads. A letter counts 1, a Chinese character 4.
-const MOST: usize = 1000;
+/// The most that a piece holds. A letter counts 1, a Chinese character 4. On questions about this project (docs/benchmarks.md) more
+/// made the vectors vague, and less tore apart what belongs together.
+const MOST: usize = 700;
 
 /// A piece of a document that can be found and cited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

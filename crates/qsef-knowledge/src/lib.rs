@@ -3,6 +3,23 @@
 //!
 //! Calls block unless they are `async`; in async code, make the others on a thread that may
 //! (`tokio::task::spawn_blocking`). What a document says is data: nothing here follows it.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> qsef_core::Result<()> {
+//! use qsef_knowledge::{AddOptions, KnowledgeBase};
+//!
+//! let base = KnowledgeBase::in_memory()?; // `open` for a file
+//! let text = "# Pets\n\nA ferret is a mammal. Ferrets sleep 14 hours a day.\n";
+//! base.add_text("pets", text, &AddOptions::default()).await?; // `add` for files and directories
+//! let hits = base.find("How long do ferrets sleep?", 3, None).await?; // an embedder finds by meaning, too
+//! assert_eq!(hits[0].citation(), "pets:3");
+//! let graph = base.graph()?;
+//! let ferret = graph.find("the ferrets").expect("a concept");
+//! assert_eq!(graph.neighbours(ferret.id)[0].relation, "is_a");
+//! # Ok(())
+//! # }
+//! ```
 
 /// A regular expression that is a constant of the program, compiled once.
 macro_rules! regex {
@@ -25,11 +42,11 @@ mod embeddings;
 mod exchange;
 mod extract;
 mod facts;
-mod fence;
 mod graph;
 mod librarian;
 mod merge;
 mod place;
+mod prompts;
 mod remove;
 mod schema;
 mod search;

@@ -69,7 +69,7 @@ pub use local::{knowledge_path, open_knowledge};
 pub use qsef_agent::{
     Analysis, Assignment, Guard, Hub, Judgement, Ledger, Planned, Planner, Registry, RunItem, RunOptions, RunReport,
     SubtaskReport, Verdict,
-    config::{AgentConfig, McpConfig, build as build_experts},
+    config::{AgentConfig, ExpertConfig, McpConfig, build as build_experts},
     experts, ledger, middleware, run, translate,
 };
 #[cfg(feature = "candle")]

@@ -6,9 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Found, normalise};
-use crate::{KnowledgeBase, Progress, base::now_ms, fence::fenced, write::GraphWriter};
-
-const SYSTEM: &str = include_str!("../../../../prompts/relations.md");
+use crate::{
+    KnowledgeBase, Progress,
+    base::now_ms,
+    prompts::{RELATIONS, fenced},
+    write::GraphWriter,
+};
 
 /// The relations that a model may tell of.
 const KINDS: [&str; 11] = [
@@ -160,7 +163,10 @@ impl KnowledgeBase {
 fn request(heading: &str, text: &str) -> Request {
     let name = json!({"type": "string", "minLength": 2, "maxLength": 60});
     let user = format!("{}\nWhich relations does it tell of?", fenced(&format!("{heading}\n\n{text}")));
-    Request::new(vec![Message::system(SYSTEM.trim()), Message::user(user)]).prefix_messages(1).json_schema(json!({
+    let mut messages = RELATIONS.clone();
+    let before = messages.len();
+    messages.push(Message::user(user));
+    Request::new(messages).prefix_messages(before).json_schema(json!({
         "type": "object",
         "properties": {"relations": {"type": "array", "maxItems": MOST, "items": {
             "type": "object",
@@ -216,7 +222,9 @@ mod tests {
         let reader = AnyModel::new(model.clone());
         let read = base.extract(&reader, &ExtractOptions::default(), &|_| ()).await.unwrap();
         assert_eq!((read.pieces, read.relations, read.new, read.dropped), (2, 1, 1, 1));
-        assert!(model.requests()[0].messages[1].as_text().unwrap().contains("```\nHarbour\n\nThe lighthouse"));
+        assert!(
+            model.requests()[0].messages.last().unwrap().as_text().unwrap().contains("```\nHarbour\n\nThe lighthouse")
+        );
         let graph = base.graph().unwrap();
         let facts = base.facts(&graph, graph.find("lighthouse").unwrap().id).unwrap();
         assert_eq!((facts[0].relation.as_str(), facts[0].method.as_str()), ("located_in", model_name(&reader)));

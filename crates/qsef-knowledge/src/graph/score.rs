@@ -4,6 +4,10 @@ use qsef_score::distance::SemanticGraph;
 
 use super::{Concept, Graph};
 
+/// How sure a relation has to be for what it relates to count. Concepts that were only named together are often words of every
+/// day, and would bring tasks near to experts that share no more than these.
+const SURE: f32 = 0.6;
+
 /// Pairs that are looked at for the typical distance.
 const PAIRS: usize = 2000;
 
@@ -25,8 +29,10 @@ impl Graph {
 }
 
 impl SemanticGraph for Graph {
+    /// Those of the concepts that a text names of which something sure is known.
     fn concepts(&self, text: &str) -> Vec<Concept> {
-        self.named_in(text)
+        let is_sure = |id: &Concept| self.neighbours(*id).first().is_some_and(|surest| surest.confidence >= SURE);
+        self.named_in(text).into_iter().filter(is_sure).collect()
     }
 
     fn path_length(&self, a: Concept, b: Concept) -> Option<u32> {

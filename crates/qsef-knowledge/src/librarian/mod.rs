@@ -2,6 +2,7 @@
 //! hold the answer.
 
 mod check;
+mod orders;
 mod prompt;
 
 use qsef_core::{
@@ -96,6 +97,7 @@ impl Librarian {
         hits.retain(|hit| !hit.source.starts_with(ANSWER));
         hits.truncate(self.options.pieces);
         let support = self.support(question, &hits)?;
+        hits.iter_mut().for_each(|hit| hit.chunk.text = orders::without_orders(&hit.chunk.text));
         let nothing = |usage| Answer { text: None, citations: Vec::new(), support, usage };
         if support < self.options.least_support {
             return Ok(nothing(Usage::default()));
@@ -137,18 +139,22 @@ fn fit(words: f64, cosine: Option<f32>) -> f64 {
     1.0 / (1.0 + (-(BIAS + WORDS * words + COSINE * f64::from(cosine))).exp())
 }
 
-const BIAS: f64 = -6.0;
-const WORDS: f64 = 4.0;
-const COSINE: f64 = 8.0;
+/// What the base's words count, where those of the profile count 1.
+const COVERS: f64 = 0.5;
+
+const BIAS: f64 = -5.2;
+const WORDS: f64 = 6.5;
+const COSINE: f64 = 10.1;
 
 impl Expert for Librarian {
     fn profile(&self) -> &ExpertProfile {
         &self.profile
     }
 
-    /// How much of the task the base's words cover: the paper's data sparsity, of what the expert really has.
+    /// How much of the task the base's words cover: the paper's data sparsity, of what the expert really has. That the words are
+    /// there does not say that they are to be looked up, so it counts in part.
     fn covers(&self, task: &str) -> Option<f64> {
-        self.base.covers(task).ok()
+        self.base.covers(task).ok().map(|covered| COVERS * covered)
     }
 
     async fn run(&self, call: ExpertCall) -> Result<Outcome> {

@@ -1,13 +1,11 @@
-use std::sync::LazyLock;
-
 use qsef_core::{Message, Request};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{Hit, fence::fenced};
-
-/// What the model is told; an example, which small models need, is a part of it.
-const SYSTEM: &str = include_str!("../../../../prompts/librarian.md");
+use crate::{
+    Hit,
+    prompts::{LIBRARIAN, fenced},
+};
 
 /// The most of a piece that the model reads, in characters.
 const MOST: usize = 1600;
@@ -22,7 +20,6 @@ pub(super) struct Said {
 
 /// Asks for the numbers of the pieces that answer first: what is written after that keeps to them.
 pub(super) fn request(question: &str, hits: &[Hit]) -> Request {
-    static INSTRUCTIONS: LazyLock<Message> = LazyLock::new(|| Message::system(SYSTEM.trim()));
     let mut user = String::new();
     for (number, hit) in (1..).zip(hits) {
         let text: String = hit.chunk.text.chars().take(MOST).collect();
@@ -31,7 +28,10 @@ pub(super) fn request(question: &str, hits: &[Hit]) -> Request {
     // The question comes last: small models go on with what they read last.
     user.push_str(&format!("\nQuestion: {}", question.trim()));
     let numbers: Vec<usize> = (1..=hits.len()).collect();
-    Request::new(vec![INSTRUCTIONS.clone(), Message::user(user)]).prefix_messages(1).json_schema(json!({
+    let mut messages = LIBRARIAN.clone();
+    let before = messages.len();
+    messages.push(Message::user(user));
+    Request::new(messages).prefix_messages(before).json_schema(json!({
         "type": "object",
         "properties": {
             "pieces": {"type": "array", "items": {"enum": numbers}, "maxItems": 3},

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use qsef_core::Result;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{Hit, by_words, hit, terms};
+use super::{Hit, by_words, hit, terms, terms::unique};
 use crate::KnowledgeBase;
 
 /// Pieces that are looked at where none are given.
@@ -36,7 +36,7 @@ impl KnowledgeBase {
 }
 
 fn covered(connection: &Connection, query: &str, hits: &[Hit]) -> rusqlite::Result<f64> {
-    let wanted: HashSet<String> = terms(query).into_iter().collect();
+    let wanted = unique(query);
     let weights = weights(connection, &wanted)?;
     let all: f64 = weights.iter().map(|(_, weight)| weight).sum();
     if all <= 0.0 {
@@ -44,20 +44,26 @@ fn covered(connection: &Connection, query: &str, hits: &[Hit]) -> rusqlite::Resu
     }
     let share = |hit: &Hit| {
         let there: HashSet<String> = terms(&hit.chunk.heading).into_iter().chain(terms(&hit.chunk.text)).collect();
-        weights.iter().filter(|(term, _)| there.contains(*term)).map(|(_, weight)| weight).sum::<f64>() / all
+        weights.iter().filter(|(term, _)| there.contains::<str>(term)).map(|(_, weight)| weight).sum::<f64>() / all
     };
     Ok(hits.iter().map(share).fold(0.0, f64::max))
 }
 
 /// What each term counts: the logarithm of how rare it is.
-fn weights<'a>(connection: &Connection, terms: &'a HashSet<String>) -> rusqlite::Result<Vec<(&'a String, f64)>> {
+fn weights<'a>(connection: &Connection, terms: &'a [String]) -> rusqlite::Result<Vec<(&'a str, f64)>> {
+    let all: i64 = connection.query_row("SELECT count(*) FROM chunks", [], |row| row.get(0))?;
+    let weight = |count: i64| ((all as f64 + 1.0) / (count as f64 + 0.5)).ln().max(0.0);
+    Ok(counts(connection, terms)?.into_iter().map(|(term, count)| (term, weight(count))).collect())
+}
+
+/// In how many pieces each term stands.
+pub(super) fn counts<'a>(connection: &Connection, terms: &'a [String]) -> rusqlite::Result<Vec<(&'a str, i64)>> {
     let sql = "CREATE VIRTUAL TABLE IF NOT EXISTS temp.vocabulary USING fts5vocab('main', 'words', 'row')";
     connection.execute_batch(sql)?;
-    let all: i64 = connection.query_row("SELECT count(*) FROM chunks", [], |row| row.get(0))?;
     let mut count = connection.prepare_cached("SELECT doc FROM temp.vocabulary WHERE term = ?1")?;
-    let mut weight = |term: &'a String| {
+    let mut counted = |term: &'a String| {
         let known: Option<i64> = count.query_row([term], |row| row.get(0)).optional()?;
-        Ok((term, ((all as f64 + 1.0) / (known.unwrap_or(0) as f64 + 0.5)).ln().max(0.0)))
+        Ok((term.as_str(), known.unwrap_or(0)))
     };
-    terms.iter().map(&mut weight).collect()
+    terms.iter().map(&mut counted).collect()
 }

@@ -23,6 +23,9 @@ const DAMPING: f64 = 60.0;
 /// What a heading's words count, where a text's count 1.
 const HEADING: f64 = 1.5;
 
+/// The most pieces that a search by words ranks: the commonest terms of a query are left out where there would be more.
+const ROWS: i64 = 10_000;
+
 /// How a base is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -145,7 +148,17 @@ impl KnowledgeBase {
 }
 
 fn by_words(connection: &Connection, query: &str, limit: usize) -> rusqlite::Result<Vec<i64>> {
-    let Some(query) = terms::query(query) else { return Ok(Vec::new()) };
+    let terms = terms::unique(query);
+    let mut counted = coverage::counts(connection, &terms)?;
+    counted.sort_by_key(|(_, count)| *count);
+    // The rare terms decide; what nearly every piece has would cost the most and tell the least.
+    let mut rows = 0;
+    let telling = counted.iter().take_while(|(_, count)| {
+        let fits = rows == 0 || rows + count <= ROWS;
+        rows += count;
+        fits
+    });
+    let Some(query) = terms::any_of(telling.map(|(term, _)| *term)) else { return Ok(Vec::new()) };
     let sql = "SELECT rowid FROM words WHERE words MATCH ?1 AND rank MATCH ?2 ORDER BY rank LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
     let rank = format!("bm25({HEADING:?}, 1.0)");

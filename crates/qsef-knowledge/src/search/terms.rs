@@ -97,16 +97,21 @@ fn humps(word: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A query for SQLite's full text: any of its terms. `None` where it has none.
-pub(super) fn query(text: &str) -> Option<String> {
+/// The terms of a query, each once.
+pub(super) fn unique(text: &str) -> Vec<String> {
     let mut unique: Vec<String> = Vec::new();
     for term in terms(text) {
         if !unique.contains(&term) && unique.len() < MOST {
             unique.push(term);
         }
     }
+    unique
+}
+
+/// A query for SQLite's full text: any of these terms. `None` where there are none.
+pub(super) fn any_of<'a>(terms: impl Iterator<Item = &'a str>) -> Option<String> {
     // Quoted: a term is a term, whatever it looks like. They have letters and digits only.
-    let quoted: Vec<String> = unique.iter().map(|term| format!("\"{term}\"")).collect();
+    let quoted: Vec<String> = terms.map(|term| format!("\"{term}\"")).collect();
     (!quoted.is_empty()).then(|| quoted.join(" OR "))
 }
 
@@ -129,6 +134,7 @@ mod tests {
 
     #[test]
     fn a_query_has_no_syntax() {
+        let query = |text: &str| any_of(unique(text).iter().map(String::as_str));
         assert_eq!(query("graph\" OR NEAR(x) * -y").unwrap(), "\"graph\" OR \"near\" OR \"x\" OR \"y\"");
         assert_eq!(query("?!"), None);
     }
