@@ -181,6 +181,7 @@ fn what_is_wrong_is_told_in_a_line_that_says_what_to_do() {
         (vec!["graph", "hamsters"], "`dwarf hamster`"),
         (vec!["graph", "zeppelin"], "qsef kb search"),
         (vec!["search", "x", "--by", "meaning"], "--words-only"),
+        (vec!["search", " "], "say what is to be found"),
     ] {
         let output = qsef(home.path(), &args);
         assert!(output.status.code() == Some(2) && errors(&output).contains(message), "{args:?}: {output:?}");

@@ -2,7 +2,10 @@
 
 use std::sync::LazyLock;
 
-use qsef_core::{Message, Role};
+use qsef_core::{
+    Message,
+    prompt::{conversation, fenced},
+};
 
 /// What model experts are told about material in their messages.
 pub(crate) const DATA: &str = include_str!("../../../prompts/data.md");
@@ -22,7 +25,7 @@ macro_rules! conversation {
         $(#[$doc])*
         pub(crate) fn $name() -> &'static [Message] {
             static MESSAGES: LazyLock<Vec<Message>> =
-                LazyLock::new(|| parse(include_str!(concat!("../../../prompts/", stringify!($name), ".md"))));
+                LazyLock::new(|| conversation(include_str!(concat!("../../../prompts/", stringify!($name), ".md"))));
             &MESSAGES
         }
     };
@@ -73,37 +76,15 @@ conversation! {
     choose
 }
 
-/// Text in a fence that it cannot close: one longer than any in it.
+/// Text in a fence that it cannot close, and an empty line.
 pub(crate) fn data(text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}\n{text}\n{fence}\n\n")
-}
-
-/// Reads a prompt file: each `<!-- role -->` line begins a message of that role.
-fn parse(file: &str) -> Vec<Message> {
-    let mut messages: Vec<(Role, String)> = Vec::new();
-    for line in file.lines() {
-        let role = match line.trim() {
-            "<!-- system -->" => Some(Role::System),
-            "<!-- user -->" => Some(Role::User),
-            "<!-- assistant -->" => Some(Role::Assistant),
-            _ => None,
-        };
-        match (role, messages.last_mut()) {
-            (Some(role), _) => messages.push((role, String::new())),
-            (None, Some((_, text))) => {
-                text.push_str(line);
-                text.push('\n');
-            }
-            (None, None) => {}
-        }
-    }
-    messages.into_iter().map(|(role, text)| Message::text(role, text.trim())).collect()
+    format!("{}\n", fenced(text))
 }
 
 #[cfg(test)]
 mod tests {
+    use qsef_core::Role;
+
     use super::*;
 
     #[test]

@@ -12,6 +12,7 @@ mod message;
 mod model;
 mod payload;
 mod plan;
+pub mod prompt;
 mod real;
 pub mod schema;
 #[cfg(feature = "test-util")]

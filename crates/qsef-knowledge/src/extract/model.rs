@@ -1,17 +1,12 @@
 //! Reading by a language model, under a JSON schema. What it says has to stand in the text.
 
-use qsef_core::{AnyModel, FinishReason, Message, Request, Result, Usage};
+use qsef_core::{AnyModel, FinishReason, Message, Request, Result, Usage, prompt::fenced};
 use rusqlite::OptionalExtension;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Found, normalise};
-use crate::{
-    KnowledgeBase, Progress,
-    base::now_ms,
-    prompts::{RELATIONS, fenced},
-    write::GraphWriter,
-};
+use crate::{KnowledgeBase, Progress, base::now_ms, prompts::RELATIONS, write::GraphWriter};
 
 /// The relations that a model may tell of.
 const KINDS: [&str; 11] = [

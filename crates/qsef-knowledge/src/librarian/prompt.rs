@@ -1,11 +1,8 @@
-use qsef_core::{Message, Request};
+use qsef_core::{Message, Request, prompt::fenced};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{
-    Hit,
-    prompts::{LIBRARIAN, fenced},
-};
+use crate::{Hit, prompts::LIBRARIAN};
 
 /// The most of a piece that the model reads, in characters.
 const MOST: usize = 1600;

@@ -95,8 +95,12 @@ impl KnowledgeBase {
     /// The pieces that fit a query best, best first. A query of no words finds by meaning alone.
     ///
     /// # Errors
-    /// [`Error::Input`] for a vector of another length than the base's, and [`Error::Io`] where the file cannot be read.
+    /// [`Error::Input`] for an empty query and for a vector of another length than the base's, and [`Error::Io`] where the file
+    /// cannot be read.
     pub fn search(&self, query: &str, options: &SearchOptions<'_>) -> Result<Vec<Hit>> {
+        if query.trim().is_empty() {
+            return Err(Error::Input("the query is empty: say what is to be found".into()));
+        }
         let depth = options.limit.max(DEPTH);
         let index = match options.vector {
             Some(vector) if options.mode != Mode::Words => Some((self.vectors()?, vector)),
