@@ -4,7 +4,8 @@
 //! - [`decoder`]: GGUF language models with constrained decoding.
 //! - [`embedder`]: MiniLM-class sentence embedders.
 
-mod dense;
+#[doc(hidden)]
+pub mod dense;
 
 pub mod decoder;
 pub mod embedder;

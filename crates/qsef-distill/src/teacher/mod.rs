@@ -1,0 +1,5 @@
+//! Who a student learns from.
+
+mod targets;
+
+pub use targets::{Inner, Knowledge};
