@@ -5,9 +5,14 @@
 //! - [`ops`]: the operations with gradients, [`loss`]: what is minimised, [`optim`]: how.
 //! - [`data`]: rows to learn from, [`sample`]: which of them a student sees when, [`resistance`]: how hard they are.
 //! - [`teacher`]: who it learns from, [`train`]: the steps.
+//! - [`config`], [`run`]: grids of runs over modes and seeds, [`augment`]: simpler variants of texts.
+//! - [`export`]: a student as an expert.
 
+pub mod augment;
 pub mod batch;
+pub mod config;
 pub mod data;
+pub mod export;
 mod files;
 pub mod loss;
 pub mod model;
@@ -15,6 +20,7 @@ pub mod ops;
 pub mod optim;
 mod random;
 pub mod resistance;
+pub mod run;
 pub mod sample;
 pub mod teacher;
 pub mod text;

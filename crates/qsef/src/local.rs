@@ -1,5 +1,9 @@
 //! Models by name on this machine, fetched and loaded when they are first needed.
 
+#[cfg(feature = "distill")]
+mod distill;
+#[cfg(feature = "distill")]
+mod distilled;
 #[cfg(feature = "fastembed")]
 mod fastembed;
 #[cfg(feature = "knowledge")]
@@ -34,6 +38,8 @@ use qsef_llamacpp::LlamaCppModel;
 #[cfg(feature = "mistralrs")]
 use qsef_mistralrs::MistralRsModel;
 
+#[cfg(feature = "distill")]
+pub use distilled::{Distilled, DistilledFolder};
 #[cfg(feature = "knowledge")]
 pub use knowledge::{knowledge_path, open_knowledge};
 

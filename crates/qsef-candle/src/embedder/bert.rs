@@ -10,12 +10,12 @@ use crate::dense::{in_parallel, mix, product, side_by_side, softmax, sum};
 
 /// What is read of `config.json`.
 #[derive(Debug, Deserialize)]
-pub(super) struct Config {
-    hidden_size: usize,
+pub(crate) struct Config {
+    pub hidden_size: usize,
     intermediate_size: usize,
     num_attention_heads: usize,
     num_hidden_layers: usize,
-    max_position_embeddings: usize,
+    pub max_position_embeddings: usize,
     type_vocab_size: usize,
     vocab_size: usize,
     layer_norm_eps: f64,
@@ -118,7 +118,7 @@ fn one_head(query: &[&[f32]], key: &[f32], value: &[f32]) -> Vec<f32> {
 }
 
 /// The encoder.
-pub(super) struct Bert {
+pub(crate) struct Bert {
     /// (vocabulary, hidden).
     words: Vec<f32>,
     /// (positions, hidden), with the embedding of segment 0, the only one used.
@@ -154,8 +154,18 @@ impl Bert {
         self.hidden
     }
 
-    /// One vector of unit length per text, given by its token ids, of which there is at least one: the mean over its tokens.
+    /// One vector of unit length per text: the direction of [`Bert::means`].
     pub fn encode(&self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
+        let mut means = self.means(texts)?;
+        for mean in &mut means {
+            let length = sum(mean, |x| x * x).sqrt();
+            mean.iter_mut().for_each(|x| *x /= length);
+        }
+        Ok(means)
+    }
+
+    /// The mean over each text's tokens; a text is given by its token ids, of which there is at least one.
+    pub fn means(&self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
         let rows = |from: &[f32], at: usize| from.get(at * self.hidden..(at + 1) * self.hidden).map(<[f32]>::to_vec);
         let (mut words, mut positions) = (Vec::new(), Vec::new());
         for (position, id) in texts.iter().flat_map(|text| text.iter().enumerate()) {
@@ -176,9 +186,7 @@ impl Bert {
             for row in rows.by_ref().take(*tokens) {
                 mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
             }
-            // Unit length makes the sum as good as the mean.
-            let length = sum(&mean, |x| x * x).sqrt();
-            mean.iter_mut().for_each(|x| *x /= length);
+            mean.iter_mut().for_each(|x| *x /= *tokens as f32);
             mean
         };
         Ok(lengths.iter().map(mean).collect())

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     batch::Batch,
     model::{Params, Pass},
+    ops::mean_of_texts,
 };
 
 /// A part of the loss.
@@ -51,9 +52,11 @@ pub struct Settings {
     pub divergence: Divergence,
     /// How hidden states are compared.
     pub measure: Measure,
-    /// Which states of the student are compared with which of the teacher, token by token: pairs of layers, 0 being what goes into the
-    /// first.
+    /// Which states of the student are compared with which of the teacher: pairs of layers, 0 being what goes into the first. None: the
+    /// last ones.
     pub layers: Vec<(usize, usize)>,
+    /// Whether states are compared token by token, which needs the same tokens, or by their mean over the text.
+    pub tokens: bool,
     /// The semantic distance that is near enough, in [0, 1).
     pub threshold: f64,
     /// Of the truth, how much is spread over all classes.
@@ -75,6 +78,7 @@ impl Default for Settings {
             divergence: Divergence::Forward,
             measure: Measure::Cosine,
             layers: Vec::new(),
+            tokens: false,
             threshold: 0.05,
             smoothing: 0.0,
             normalise: true,
@@ -113,9 +117,9 @@ pub struct Targets {
     pub labels: Option<Tensor>,
     /// The teacher's logits, (texts, classes).
     pub logits: Option<Tensor>,
-    /// The teacher's vectors of the texts, (texts, width).
+    /// Vectors of the texts in the semantic space, (texts, width).
     pub pooled: Option<Tensor>,
-    /// The teacher's states of the tokens, (tokens, width), for each of [`Settings::layers`].
+    /// The teacher's states, (tokens, width) or (texts, width), for each of [`Settings::layers`].
     pub states: Vec<Tensor>,
     /// The teacher's attention maps, averaged over heads, for each of [`Settings::layers`] but those of layer 0.
     pub maps: Vec<Tensor>,
@@ -233,19 +237,31 @@ impl Objective {
             let rows = semantic_distance(&student, teacher)?;
             distance = rows.to_vec1()?;
             if settings.align > 0.0 {
-                let mut sum = align(&student, teacher, settings.measure, None)?;
-                let mut count = 1.0;
+                let mut sum = None;
                 for (((layer, _), teacher), project) in
                     settings.layers.iter().zip(&targets.states).zip(&self.projections)
                 {
                     let Some(state) = pass.states.get(*layer) else {
                         candle_core::bail!("the student has no layer {layer}")
                     };
-                    let student = project.forward(state)?;
-                    sum = (sum + align(&student, teacher, settings.measure, Some(&batch.spans))?)?;
-                    count += 1.0;
+                    let rows = if settings.tokens {
+                        align(&project.forward(state)?, teacher, settings.measure, Some(&batch.spans))?
+                    } else {
+                        let means = mean_of_texts(state, &batch.spans)?;
+                        align(&project.forward(&means)?, teacher, settings.measure, None)?
+                    };
+                    sum = Some(match sum {
+                        Some(sum) => (sum + rows)?,
+                        None => rows,
+                    });
                 }
-                terms.push((Term::Align, (sum / count)?));
+                terms.push((
+                    Term::Align,
+                    match sum {
+                        Some(sum) => (sum / settings.layers.len() as f64)?,
+                        None => align(&student, teacher, settings.measure, None)?,
+                    },
+                ));
             }
             if settings.semantic > 0.0 {
                 terms.push((Term::Semantic, (rows - settings.threshold)?.relu()?));

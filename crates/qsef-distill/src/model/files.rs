@@ -21,6 +21,24 @@ pub fn read_weights(dir: &Path) -> Result<(EncoderConfig, HashMap<String, Tensor
     Ok((config, tensors))
 }
 
+/// The names of the classes that a directory's model tells apart, from `config.json`; none where it has none.
+///
+/// # Errors
+/// [`Error::ModelFile`] for a file that is missing or damaged.
+pub fn read_labels(dir: &Path) -> Result<Vec<String>> {
+    #[derive(serde::Deserialize)]
+    struct Labels {
+        #[serde(default)]
+        id2label: HashMap<usize, String>,
+    }
+    let bad = |why: String| Error::ModelFile(format!("{}: {why}", dir.join("config.json").display()));
+    let text = std::fs::read(dir.join("config.json")).map_err(|e| bad(e.to_string()))?;
+    let mut labels: Labels = serde_json::from_slice(&text).map_err(|e| bad(e.to_string()))?;
+    let count = labels.id2label.len();
+    let name = |i| labels.id2label.remove(&i).ok_or_else(|| bad(format!("`id2label` lacks the class {i}")));
+    (0..count).map(name).collect()
+}
+
 /// The tensors of a model under the names of BERT's files.
 fn named(model: &Classifier) -> Candle<HashMap<String, Tensor>> {
     let mut tensors = HashMap::new();

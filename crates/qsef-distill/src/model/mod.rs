@@ -10,5 +10,5 @@ pub use classifier::Classifier;
 pub use config::EncoderConfig;
 pub(crate) use encoder::places;
 pub use encoder::{Chance, Encoder, Pass};
-pub use files::{read_weights, write_model};
+pub use files::{read_labels, read_weights, write_model};
 pub use params::Params;

@@ -1,5 +1,9 @@
 //! Who a student learns from.
 
+mod language_model;
+mod stored;
 mod targets;
 
-pub use targets::{Inner, Knowledge};
+pub use language_model::of_model;
+pub use stored::{read_logits, write_logits};
+pub use targets::{Inner, Keep, Knowledge};

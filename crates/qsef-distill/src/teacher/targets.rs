@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use candle_core::{Device, Result as Candle, Tensor};
 use qsef_core::{Error, Result};
 
@@ -5,7 +7,7 @@ use crate::{
     batch::Batch,
     loss::{Settings, Targets},
     model::{Chance, Classifier},
-    ops::mean_of_heads,
+    ops::{mean_of_heads, mean_of_texts},
 };
 
 /// Texts that a teacher reads at a time.
@@ -29,10 +31,19 @@ pub struct Inner {
     pub pooled: Vec<Vec<f32>>,
     /// The layers of [`Inner::states`].
     pub layers: Vec<usize>,
-    /// The tokens' states, one row's after the other's, of each layer that a loss compares.
+    /// The states of each layer that a loss compares: the tokens', one after the other, or their mean.
     pub states: Vec<Vec<Vec<f32>>>,
     /// The attention maps, averaged over heads, of the same layers; empty for layer 0.
     pub maps: Vec<Vec<Vec<f32>>>,
+}
+
+/// What is kept of a teacher's layers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Keep {
+    /// Every token's state, and not their mean.
+    pub tokens: bool,
+    /// The attention maps.
+    pub maps: bool,
 }
 
 /// Cuts the rows of a batch's texts apart.
@@ -48,8 +59,7 @@ fn by_text(flat: Vec<f32>, sizes: impl Iterator<Item = usize>) -> Vec<Vec<f32>> 
 }
 
 impl Knowledge {
-    /// What an encoder says of texts that are its own tokens. `layers` are those whose states are kept; `maps`, whether their attention
-    /// is. `on` hears how many texts are done.
+    /// What an encoder says of texts that are its own tokens. `layers` are those whose states are kept. `on` hears how many texts are done; where it is cancelled, the rest is left out.
     ///
     /// # Errors
     /// Candle's own.
@@ -57,8 +67,9 @@ impl Knowledge {
         model: &Classifier,
         tokens: &[Vec<u32>],
         layers: &[usize],
-        maps: bool,
+        keep: Keep,
         on: &dyn Fn(usize),
+        cancel: &AtomicBool,
     ) -> Candle<Self> {
         let width = model.encoder().config().hidden_size;
         let heads = model.encoder().config().num_attention_heads;
@@ -71,6 +82,9 @@ impl Knowledge {
         };
         let mut logits = Vec::with_capacity(tokens.len());
         for part in tokens.chunks(AT_A_TIME) {
+            if cancel.load(Ordering::Relaxed) {
+                break;
+            }
             let batch = Batch::new(part.iter().map(Vec::as_slice));
             let (of_part, pass) = model.forward(&batch, Chance::default())?;
             logits.extend(of_part.to_vec2::<f32>()?);
@@ -79,8 +93,13 @@ impl Knowledge {
                 let Some(state) = pass.states.get(*layer) else {
                     candle_core::bail!("the teacher has no layer {layer}")
                 };
-                states.extend(by_text(state.flatten_all()?.to_vec1()?, batch.spans.iter().map(|s| s.len() * width)));
-                if let (true, Some(shares)) = (maps, layer.checked_sub(1).and_then(|i| pass.shares.get(i))) {
+                if keep.tokens {
+                    states
+                        .extend(by_text(state.flatten_all()?.to_vec1()?, batch.spans.iter().map(|s| s.len() * width)));
+                } else {
+                    states.extend(mean_of_texts(state, &batch.spans)?.to_vec2::<f32>()?);
+                }
+                if let (true, Some(shares)) = (keep.maps, layer.checked_sub(1).and_then(|i| pass.shares.get(i))) {
                     let mean = mean_of_heads(shares, &batch.spans, heads)?.to_vec1()?;
                     to.extend(by_text(mean, batch.spans.iter().map(|s| s.len() * s.len())));
                 }
@@ -88,6 +107,35 @@ impl Knowledge {
             on(logits.len());
         }
         Ok(Self { logits, inner: Some(inner) })
+    }
+
+    /// The logarithms of the mean probabilities of several teachers.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where they do not know the same texts and classes.
+    pub fn mean_of(all: &[&Self]) -> Result<Vec<Vec<f32>>> {
+        let shape = |one: &Self| (one.logits.len(), one.logits.first().map(Vec::len));
+        if all.windows(2).any(|pair| matches!(pair, [a, b] if shape(a) != shape(b))) {
+            return Err(Error::Input("the teachers of an ensemble know different texts or classes".into()));
+        }
+        let probabilities = |logits: &[f32]| -> Vec<f32> {
+            let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let sum: f32 = logits.iter().map(|x| (x - largest).exp()).sum();
+            logits.iter().map(|x| (x - largest).exp() / sum).collect()
+        };
+        let texts = all.first().map_or(0, |one| one.logits.len());
+        let mean = |text: usize| {
+            let rows: Vec<Vec<f32>> =
+                all.iter().filter_map(|one| one.logits.get(text)).map(|row| probabilities(row)).collect();
+            let classes = rows.first().map_or(0, Vec::len);
+            (0..classes)
+                .map(|class| {
+                    let sum: f32 = rows.iter().filter_map(|row| row.get(class)).sum();
+                    (sum / rows.len() as f32).max(1e-9).ln()
+                })
+                .collect()
+        };
+        Ok((0..texts).map(mean).collect())
     }
 
     /// Texts that it knows.
@@ -98,6 +146,15 @@ impl Knowledge {
     /// Whether it knows none.
     pub fn is_empty(&self) -> bool {
         self.logits.is_empty()
+    }
+
+    /// The likeliest class of each text.
+    pub fn classes(&self) -> Vec<usize> {
+        let best = |logits: &Vec<f32>| {
+            let all = logits.iter().enumerate();
+            all.fold((0, f32::NEG_INFINITY), |best, (i, x)| if *x > best.1 { (i, *x) } else { best }).0
+        };
+        self.logits.iter().map(best).collect()
     }
 
     /// The probability of a class for each text.

@@ -2,7 +2,7 @@
 
 mod reduced;
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 use qsef_core::{Error, Result};
 use tokenizers::Tokenizer;
@@ -44,6 +44,12 @@ impl Words {
     /// Tokens that there are.
     pub fn vocabulary(&self) -> usize {
         self.tokenizer.get_vocab_size(true)
+    }
+
+    /// The tokens that are words of at least three letters, with their numbers.
+    pub fn whole_words(&self) -> HashMap<String, u32> {
+        let word = |(token, _): &(String, u32)| token.len() > 2 && token.chars().all(char::is_alphabetic);
+        self.tokenizer.get_vocab(false).into_iter().filter(word).collect()
     }
 
     /// The most tokens of a text.

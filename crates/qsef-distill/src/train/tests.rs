@@ -7,7 +7,7 @@ use crate::{
     model::{Chance, Classifier, EncoderConfig},
     random::rng,
     sample::{Sampler, Sampling},
-    teacher::Knowledge,
+    teacher::{Keep, Knowledge},
 };
 use candle_core::{Device, Tensor};
 use qsef_core::{Error, Result};
@@ -46,6 +46,7 @@ fn all_terms() -> Settings {
         resistance: 0.5,
         layers: vec![(0, 0), (1, 2)],
         threshold: 0.01,
+        tokens: true,
         ..Settings::default()
     }
 }
@@ -61,7 +62,15 @@ struct World {
 impl World {
     fn new() -> Self {
         let (tokens, labels) = texts(60, 1);
-        let teacher = Knowledge::of_encoder(&small(9, 2, 16), &tokens, &[0, 2], true, &|_| {}).unwrap();
+        let teacher = Knowledge::of_encoder(
+            &small(9, 2, 16),
+            &tokens,
+            &[0, 2],
+            Keep { tokens: true, maps: true },
+            &|_| {},
+            &AtomicBool::new(false),
+        )
+        .unwrap();
         let resistance = (0..60).map(|i| i as f32 / 60.0).collect();
         Self { tokens, labels, teacher, valid: texts(30, 2), resistance }
     }

@@ -4,7 +4,15 @@
 mod alike;
 mod calibration;
 mod classes;
+mod experts;
+mod paired;
+mod ranks;
+mod texts;
 
 pub use alike::linear_cka;
 pub use calibration::{brier, expected_calibration_error};
 pub use classes::{Binary, accuracy, binary, macro_f1};
+pub use experts::{pareto, specialisation};
+pub use paired::{PairedTest, paired};
+pub use ranks::{Spearman, spearman};
+pub use texts::{Overlap, bleu, rouge_l, rouge_n};
