@@ -176,6 +176,41 @@ fn trained(
     Ok((model, words, result))
 }
 
+/// What an encoder says of texts: what it said before, where it was asked the same.
+#[allow(clippy::too_many_arguments)] // what it depends on, all of which names the file
+fn read_texts(
+    config: &EncoderTeacher,
+    model: &Classifier,
+    words: &Words,
+    texts: &[&str],
+    window: usize,
+    dir: &Path,
+    question: &Question<'_>,
+    host: &Host<'_>,
+) -> Result<Knowledge> {
+    let settings = serde_json::to_string(config).map_err(|e| Error::Internal(e.to_string()))?;
+    let trained = std::fs::metadata((host.resolve)(&config.base)?.join("model.safetensors")).and_then(|m| m.modified());
+    let of = [&settings, &format!("{window} {:?} {trained:?}", question.layers), &texts.concat()];
+    let path = dir.join(format!("said-{}.safetensors", fingerprint(&of.map(String::as_str))));
+    // Tokens' states are too many to keep.
+    let keeps = !question.keep.tokens && !question.keep.maps;
+    if let Some(kept) = Knowledge::kept(&path, &question.layers).filter(|kept| keeps && kept.len() == texts.len()) {
+        return Ok(kept);
+    }
+    let all = texts.len() as u64;
+    let on = |done: usize| host.say("teacher reads", done as u64, all, String::new());
+    let tokens = encode(words, texts)?;
+    let said = Knowledge::of_encoder(model, &tokens, &question.layers, question.keep, &on, host.cancel);
+    let said = said.map_err(failed)?;
+    if said.len() < texts.len() {
+        return Err(Error::Cancelled);
+    }
+    if keeps {
+        said.keep(&path)?;
+    }
+    Ok(said)
+}
+
 /// Asks a teacher.
 pub(crate) fn teach(
     config: &TeacherConfig,
@@ -189,14 +224,7 @@ pub(crate) fn teach(
     match config {
         TeacherConfig::Encoder(encoder) => {
             let (model, words, result) = prepare_teacher(encoder, data, window, dir, host)?;
-            let all = texts.len() as u64;
-            let tokens = encode(&words, &texts)?;
-            let on = |done: usize| host.say("teacher reads", done as u64, all, String::new());
-            let train = Knowledge::of_encoder(&model, &tokens, &question.layers, question.keep, &on, host.cancel)
-                .map_err(failed)?;
-            if train.len() < texts.len() {
-                return Err(Error::Cancelled);
-            }
+            let train = read_texts(encoder, &model, &words, &texts, window, dir, question, host)?;
             let valid = predict(&model, &encode(&words, &data.valid.texts())?).map_err(failed)?;
             Ok(Taught { train, valid_vectors: Some(valid.vectors), result })
         }

@@ -1,5 +1,6 @@
 //! Who a student learns from.
 
+mod kept;
 mod language_model;
 mod stored;
 mod targets;

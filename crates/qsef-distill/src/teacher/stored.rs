@@ -117,7 +117,7 @@ mod tests {
         // In another order.
         let read = read_logits(&path, &["a", "b", "c"].map(str::to_owned), &["two", "one"]).unwrap();
         let exact = log_probabilities(&[1.0, 3.0, 0.0]);
-        read[1].iter().zip(&exact).for_each(|(read, exact)| assert!((read - exact).abs() < 1e-3, "{read} {exact}"));
+        read[1].iter().zip(&exact).for_each(|(read, exact)| assert!((read - exact).abs() < 5e-3, "{read} {exact}"));
         let sum: f32 = read[0].iter().map(|x| x.exp()).sum();
         assert!((sum - 1.0).abs() < 1e-3);
 

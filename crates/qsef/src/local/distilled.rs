@@ -11,6 +11,8 @@ use qsef_candle::classifier::CandleClassifier;
 use qsef_core::{AnyExpert, Error, Expert, ExpertCall, ExpertProfile, Outcome, Payload, Result};
 use qsef_distill::export::{PROFILE, Profile};
 
+use super::Models;
+
 /// An expert that tells the class of a text, by a small encoder.
 #[derive(Clone)]
 pub struct Distilled {
@@ -67,6 +69,27 @@ impl Expert for Distilled {
     }
 }
 
+impl Models {
+    /// The experts in the home directory's `experts`; those that cannot be loaded, and those of `taken` ids, in sentences.
+    pub(super) fn distilled(&self, taken: &[AnyExpert]) -> (Vec<AnyExpert>, Vec<String>) {
+        let (mut experts, mut warnings) = (Vec::new(), Vec::new());
+        for dir in DistilledFolder::new(self.inner.store.root().join("experts")).found().into_keys() {
+            match Distilled::load(&dir) {
+                Ok(expert) if taken.iter().all(|other| other.profile().id != expert.profile().id) => {
+                    experts.push(AnyExpert::new(expert));
+                }
+                Ok(expert) => warnings.push(format!(
+                    "{} is left out: the agent has an expert `{}`",
+                    dir.display(),
+                    expert.profile().id
+                )),
+                Err(error) => warnings.push(format!("{} is left out: {error}", dir.display())),
+            }
+        }
+        (experts, warnings)
+    }
+}
+
 /// A directory of experts' directories, such as `experts` in the [`crate::home`] directory.
 #[derive(Debug, Clone)]
 pub struct DistilledFolder {
@@ -119,6 +142,11 @@ impl DistilledFolder {
             let id = match Distilled::load(&dir) {
                 Ok(expert) => {
                     let id = expert.profile().id.clone();
+                    // It came with the agent, before this folder was asked.
+                    if registry.get(&id).is_some_and(|there| there.profile() == expert.profile()) {
+                        self.known.insert(dir, (changed, Some(id)));
+                        continue;
+                    }
                     match registry.add(AnyExpert::new(expert)).await {
                         Ok(()) => Some(id),
                         Err(error @ Error::Input(_)) => {
