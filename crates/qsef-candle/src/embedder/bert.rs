@@ -6,7 +6,7 @@ use candle_nn::VarBuilder;
 use serde::Deserialize;
 
 use super::linear::Linear;
-use crate::dense::{in_parallel, mix, product, side_by_side, softmax, sum};
+use crate::dense::{in_parallel_if_much, mix, product, side_by_side, softmax, sum};
 
 /// What is read of `config.json`.
 #[derive(Debug, Deserialize)]
@@ -93,7 +93,8 @@ fn attention(x: &[f32], lengths: &[usize], hidden: usize, heads: usize) -> Vec<f
     let each: Vec<(&[&[f32]], usize)> =
         texts.iter().flat_map(|text| (0..heads).map(|head| (text.as_slice(), head))).collect();
     let width = hidden / heads;
-    let mixed = in_parallel(&each, |(text, head)| {
+    let multiplications = lengths.iter().map(|tokens| 2 * tokens * tokens * hidden).sum();
+    let mixed = in_parallel_if_much(multiplications, &each, |(text, head)| {
         let part = |i: usize| {
             let start = i * hidden + head * width;
             text.iter().map(move |row| row.get(start..start + width).unwrap_or_default())

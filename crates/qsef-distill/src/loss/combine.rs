@@ -135,7 +135,7 @@ pub struct Loss {
     pub terms: Vec<(Term, f32)>,
     /// Each text's cross-entropy.
     pub task: Vec<f32>,
-    /// Each text's semantic distance to the teacher, where vectors are compared.
+    /// Each text's semantic distance to the teacher, where vectors are compared: of the texts' vectors, else of the last layers that are.
     pub distance: Vec<f32>,
 }
 
@@ -166,7 +166,9 @@ impl Objective {
         } else {
             Vec::new()
         };
-        let pooled = if settings.needs_states() { Some(project("project.pooled")?) } else { None };
+        // It gets a gradient from the semantic term, and from alignment where that names no layers.
+        let whole = settings.semantic > 0.0 || (settings.align > 0.0 && settings.layers.is_empty());
+        let pooled = if whole { Some(project("project.pooled")?) } else { None };
         Ok(Self { settings, projections, pooled, params, levels: Vec::new(), mean_resistance })
     }
 
@@ -232,36 +234,35 @@ impl Objective {
             terms.push((Term::Kd, divergence(logits, teacher, settings.temperature, settings.divergence)?));
         }
         let mut distance = Vec::new();
+        if settings.align > 0.0 && !targets.states.is_empty() {
+            let mut sum = None;
+            for (((layer, _), teacher), project) in settings.layers.iter().zip(&targets.states).zip(&self.projections) {
+                let Some(state) = pass.states.get(*layer) else {
+                    candle_core::bail!("the student has no layer {layer}")
+                };
+                let (student, spans) = if settings.tokens {
+                    (project.forward(state)?, Some(&batch.spans))
+                } else {
+                    (project.forward(&mean_of_texts(state, &batch.spans)?)?, None)
+                };
+                let rows = align(&student, teacher, settings.measure, spans)?;
+                // The distance to the teacher is that of the last layers that are compared.
+                distance = align(&student.detach(), teacher, Measure::Cosine, spans)?.affine(0.5, 0.0)?.to_vec1()?;
+                sum = Some(match sum {
+                    Some(sum) => (sum + rows)?,
+                    None => rows,
+                });
+            }
+            if let Some(sum) = sum {
+                terms.push((Term::Align, (sum / settings.layers.len() as f64)?));
+            }
+        }
         if let (Some(teacher), Some(project)) = (&targets.pooled, &self.pooled) {
             let student = project.forward(&pass.pooled)?;
             let rows = semantic_distance(&student, teacher)?;
             distance = rows.to_vec1()?;
-            if settings.align > 0.0 {
-                let mut sum = None;
-                for (((layer, _), teacher), project) in
-                    settings.layers.iter().zip(&targets.states).zip(&self.projections)
-                {
-                    let Some(state) = pass.states.get(*layer) else {
-                        candle_core::bail!("the student has no layer {layer}")
-                    };
-                    let rows = if settings.tokens {
-                        align(&project.forward(state)?, teacher, settings.measure, Some(&batch.spans))?
-                    } else {
-                        let means = mean_of_texts(state, &batch.spans)?;
-                        align(&project.forward(&means)?, teacher, settings.measure, None)?
-                    };
-                    sum = Some(match sum {
-                        Some(sum) => (sum + rows)?,
-                        None => rows,
-                    });
-                }
-                terms.push((
-                    Term::Align,
-                    match sum {
-                        Some(sum) => (sum / settings.layers.len() as f64)?,
-                        None => align(&student, teacher, settings.measure, None)?,
-                    },
-                ));
+            if settings.align > 0.0 && settings.layers.is_empty() {
+                terms.push((Term::Align, align(&student, teacher, settings.measure, None)?));
             }
             if settings.semantic > 0.0 {
                 terms.push((Term::Semantic, (rows - settings.threshold)?.relu()?));
