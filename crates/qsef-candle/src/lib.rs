@@ -3,8 +3,11 @@
 //! - [`models`]: the manifest of models and how their files get here.
 //! - [`decoder`]: GGUF language models with constrained decoding.
 //! - [`embedder`]: MiniLM-class sentence embedders.
+//! - [`classifier`]: encoders that tell classes apart, as `qsef-distill` trains them.
 
-mod dense;
+pub mod classifier;
+#[doc(hidden)]
+pub mod dense;
 
 pub mod decoder;
 pub mod embedder;

@@ -47,6 +47,9 @@ pub enum Command {
     /// Serve an agent to other programs, over the Model Context Protocol
     #[command(after_help = MCP_HELP)]
     Mcp(Mcp),
+    /// Train small experts from large ones
+    #[command(subcommand)]
+    Distill(Distill),
     /// Measure quality on a data set
     #[command(subcommand)]
     Eval(Eval),
@@ -294,6 +297,56 @@ pub struct Feedback {
     /// Why, in words
     #[arg(long, value_name = "TEXT")]
     pub note: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Distill {
+    /// Train students in several ways over several seeds, and compare them
+    #[command(after_help = DISTILL_HELP)]
+    Run(DistillRun),
+    /// Make an expert of a student: agents pick it up, running ones, too
+    Export(DistillExport),
+}
+
+const DISTILL_HELP: &str = "\
+The file is TOML: data, valid, test (JSON lines {\"text\",\"label\",\"split\"?}), out, steps, seeds, modes, and the tables [teacher],
+[student], [train], [loss], [augment]; examples/distill/clinc150.toml has them all. A mode is none, kd or qsef-kd, and parts that are
+switched on and off: kd+align, qsef-kd-resistance+semantic, kd+align=2+temperature=4. What is interrupted goes on where it stopped when
+the same command is given again.";
+
+#[derive(Debug, Args)]
+pub struct DistillRun {
+    /// The grid of runs
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DistillExport {
+    /// The grid that the student is of
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// The student's mode [default: the one with the best accuracy on the validation rows]
+    #[arg(long, value_name = "MODE")]
+    pub mode: Option<String>,
+    /// The student's seed [default: likewise]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// The expert's id
+    #[arg(long, value_name = "ID")]
+    pub id: String,
+    /// What it does, in a sentence or two: requests are routed by that
+    #[arg(long, value_name = "TEXT")]
+    pub description: String,
+    /// The directory of experts [default: experts in $QSEF_HOME]
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Subcommand)]

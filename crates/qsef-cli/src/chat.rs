@@ -47,6 +47,7 @@ pub async fn run(args: Common) -> Result<End> {
     }
     note(styled(DIM, "Ask something, or /help. Ctrl-C cancels a run, Ctrl-D leaves."));
     let mut session = Session::default();
+    let mut distilled = qsef::DistilledFolder::new(qsef::home()?.join("experts"));
     loop {
         let read = tokio::task::block_in_place(|| editor.readline("› "));
         let line = match read {
@@ -64,6 +65,10 @@ pub async fn run(args: Common) -> Result<End> {
         }
         if keeps_history {
             remember(&mut editor, line, &history);
+        }
+        // Experts that were exported since the last request.
+        for warning in distilled.refresh(hub.registry_mut()).await? {
+            screen::warning(screen::harmless(&warning));
         }
         match line.strip_prefix('/') {
             Some("quit" | "exit" | "q") => break,

@@ -5,6 +5,7 @@ mod args;
 mod ask;
 mod bench;
 mod chat;
+mod distill;
 mod eval;
 mod experts;
 mod kb;
@@ -17,7 +18,7 @@ mod trace;
 
 use std::{process::ExitCode, time::Duration};
 
-use args::{Bench, Cli, Command, Eval, Trace};
+use args::{Bench, Cli, Command, Distill, Eval, Trace};
 use clap::Parser;
 use qsef::Error;
 
@@ -59,6 +60,8 @@ async fn run(command: Command) -> qsef::Result<End> {
         Command::Chat(args) => chat::run(args).await,
         Command::Experts(args) => experts::run(args).await,
         Command::Models(args) => models::run(args).await,
+        Command::Distill(Distill::Run(args)) => distill::run(args).await,
+        Command::Distill(Distill::Export(args)) => distill::export_expert(args).await,
         Command::Eval(Eval::Plan(args)) => eval::plan(args).await,
         Command::Eval(Eval::Route(args)) => eval::route(args).await,
         Command::Eval(Eval::Intent(args)) => eval::intent(args).await,

@@ -4,6 +4,7 @@ pub mod adapt;
 mod embed;
 pub mod intent;
 mod jsonl;
+pub mod metrics;
 pub mod plan;
 mod profiles;
 pub mod readability;

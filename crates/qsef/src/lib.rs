@@ -64,6 +64,8 @@ pub mod otlp;
 
 #[cfg(feature = "candle")]
 pub use local::{DEFAULT_EMBEDDER, DEFAULT_MODEL, Models, agent_experts, home, is_embedded, open_agent, open_ledger};
+#[cfg(feature = "distill")]
+pub use local::{Distilled, DistilledFolder};
 #[cfg(all(feature = "candle", feature = "knowledge"))]
 pub use local::{knowledge_path, open_knowledge};
 pub use qsef_agent::{
@@ -76,6 +78,8 @@ pub use qsef_agent::{
 pub use qsef_candle::{decoder::CandleModel, embedder::CandleEmbedder, models};
 pub use qsef_cassette as cassette;
 pub use qsef_core::*;
+#[cfg(feature = "distill")]
+pub use qsef_distill as distill;
 #[cfg(feature = "eval")]
 pub use qsef_eval as eval;
 #[cfg(feature = "fastembed")]

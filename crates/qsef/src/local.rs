@@ -1,5 +1,9 @@
 //! Models by name on this machine, fetched and loaded when they are first needed.
 
+#[cfg(feature = "distill")]
+mod distill;
+#[cfg(feature = "distill")]
+mod distilled;
 #[cfg(feature = "fastembed")]
 mod fastembed;
 #[cfg(feature = "knowledge")]
@@ -34,6 +38,8 @@ use qsef_llamacpp::LlamaCppModel;
 #[cfg(feature = "mistralrs")]
 use qsef_mistralrs::MistralRsModel;
 
+#[cfg(feature = "distill")]
+pub use distilled::{Distilled, DistilledFolder};
 #[cfg(feature = "knowledge")]
 pub use knowledge::{knowledge_path, open_knowledge};
 
@@ -421,12 +427,13 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// Makes an agent's experts, but librarians whose base is empty, and starts the servers whose tools are experts, too. What of these could not be had, in sentences.
+/// Makes an agent's experts, but librarians whose base is empty, those that were distilled into the home directory, and starts the servers
+/// whose tools are experts, too. What of these could not be had, in sentences.
 ///
 /// # Errors
 /// Those of the models it names, and of its experts.
 pub async fn agent_experts(config: &AgentConfig, models: &Models) -> Result<(Vec<AnyExpert>, Vec<String>)> {
-    #[cfg_attr(not(feature = "mcp"), allow(unused_mut))]
+    #[cfg_attr(not(any(feature = "distill", feature = "mcp")), allow(unused_mut))]
     let mut experts = build(config, &|name| models.model(name), &|expert, profile, model| {
         #[cfg(feature = "knowledge")]
         return models.librarian(config, expert, profile, model);
@@ -436,18 +443,31 @@ pub async fn agent_experts(config: &AgentConfig, models: &Models) -> Result<(Vec
             Ok(None)
         }
     })?;
+    #[cfg(not(feature = "distill"))]
+    let mut warnings = Vec::new();
+    // What is on a cassette has to be the same wherever it is played.
+    #[cfg(feature = "distill")]
+    let mut warnings = if models.cassette.is_some() {
+        Vec::new()
+    } else {
+        let (distilled, warnings) = models.distilled(&experts);
+        experts.extend(distilled);
+        warnings
+    };
     #[cfg(feature = "mcp")]
     {
         let taken: Vec<String> = experts.iter().map(|e| e.profile().id.clone()).collect();
         let writer = |server: &McpConfig| models.model(server.model.as_deref().unwrap_or(&config.model));
         let toolbox = qsef_mcp::connect(&config.mcp, taken, writer).await?;
         experts.extend(toolbox.experts);
-        Ok((experts, toolbox.warnings))
+        warnings.extend(toolbox.warnings);
+        Ok((experts, warnings))
     }
     #[cfg(not(feature = "mcp"))]
     {
         let message = |name| format!("the MCP server `{name}` is left out: qsef is built without its feature `mcp`");
-        Ok((experts, config.mcp.iter().map(|server| message(server.name())).collect()))
+        warnings.extend(config.mcp.iter().map(|server| message(server.name())));
+        Ok((experts, warnings))
     }
 }
 

@@ -5,5 +5,5 @@ mod parallel;
 mod product;
 
 pub use functions::{erf, exp, softmax, sum};
-pub use parallel::{in_parallel, in_parts, side_by_side};
+pub use parallel::{in_parallel, in_parallel_if_much, in_parts, side_by_side};
 pub use product::{mix, product, product_of_many};

@@ -14,6 +14,18 @@ pub fn in_parallel<T: Sync>(items: &[T], compute: impl Fn(&T) -> Vec<f32> + Sync
     computed.into_iter().map(|(_, slot)| slot.into_inner().unwrap_or_default()).collect()
 }
 
+/// Multiplications below which waking other threads takes longer than the work.
+const LITTLE: usize = 1 << 20;
+
+/// As [`in_parallel`], but on this thread alone where all items together take few multiplications.
+pub fn in_parallel_if_much<T: Sync>(
+    multiplications: usize,
+    items: &[T],
+    compute: impl Fn(&T) -> Vec<f32> + Sync,
+) -> Vec<Vec<f32>> {
+    if multiplications < LITTLE { items.iter().map(compute).collect() } else { in_parallel(items, compute) }
+}
+
 /// One matrix of some that have equally many rows.
 pub fn side_by_side(parts: &[Vec<f32>], rows: usize) -> Vec<f32> {
     let mut all = Vec::with_capacity(parts.iter().map(Vec::len).sum());

@@ -6,16 +6,16 @@ use candle_nn::VarBuilder;
 use serde::Deserialize;
 
 use super::linear::Linear;
-use crate::dense::{in_parallel, mix, product, side_by_side, softmax, sum};
+use crate::dense::{in_parallel_if_much, mix, product, side_by_side, softmax, sum};
 
 /// What is read of `config.json`.
 #[derive(Debug, Deserialize)]
-pub(super) struct Config {
-    hidden_size: usize,
+pub(crate) struct Config {
+    pub hidden_size: usize,
     intermediate_size: usize,
     num_attention_heads: usize,
     num_hidden_layers: usize,
-    max_position_embeddings: usize,
+    pub max_position_embeddings: usize,
     type_vocab_size: usize,
     vocab_size: usize,
     layer_norm_eps: f64,
@@ -93,7 +93,8 @@ fn attention(x: &[f32], lengths: &[usize], hidden: usize, heads: usize) -> Vec<f
     let each: Vec<(&[&[f32]], usize)> =
         texts.iter().flat_map(|text| (0..heads).map(|head| (text.as_slice(), head))).collect();
     let width = hidden / heads;
-    let mixed = in_parallel(&each, |(text, head)| {
+    let multiplications = lengths.iter().map(|tokens| 2 * tokens * tokens * hidden).sum();
+    let mixed = in_parallel_if_much(multiplications, &each, |(text, head)| {
         let part = |i: usize| {
             let start = i * hidden + head * width;
             text.iter().map(move |row| row.get(start..start + width).unwrap_or_default())
@@ -118,7 +119,7 @@ fn one_head(query: &[&[f32]], key: &[f32], value: &[f32]) -> Vec<f32> {
 }
 
 /// The encoder.
-pub(super) struct Bert {
+pub(crate) struct Bert {
     /// (vocabulary, hidden).
     words: Vec<f32>,
     /// (positions, hidden), with the embedding of segment 0, the only one used.
@@ -154,8 +155,18 @@ impl Bert {
         self.hidden
     }
 
-    /// One vector of unit length per text, given by its token ids, of which there is at least one: the mean over its tokens.
+    /// One vector of unit length per text: the direction of [`Bert::means`].
     pub fn encode(&self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
+        let mut means = self.means(texts)?;
+        for mean in &mut means {
+            let length = sum(mean, |x| x * x).sqrt();
+            mean.iter_mut().for_each(|x| *x /= length);
+        }
+        Ok(means)
+    }
+
+    /// The mean over each text's tokens; a text is given by its token ids, of which there is at least one.
+    pub fn means(&self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
         let rows = |from: &[f32], at: usize| from.get(at * self.hidden..(at + 1) * self.hidden).map(<[f32]>::to_vec);
         let (mut words, mut positions) = (Vec::new(), Vec::new());
         for (position, id) in texts.iter().flat_map(|text| text.iter().enumerate()) {
@@ -176,9 +187,7 @@ impl Bert {
             for row in rows.by_ref().take(*tokens) {
                 mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
             }
-            // Unit length makes the sum as good as the mean.
-            let length = sum(&mean, |x| x * x).sqrt();
-            mean.iter_mut().for_each(|x| *x /= length);
+            mean.iter_mut().for_each(|x| *x /= *tokens as f32);
             mean
         };
         Ok(lengths.iter().map(mean).collect())

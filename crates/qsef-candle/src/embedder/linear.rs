@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 use pulp::Arch;
 
-use crate::dense::{erf, in_parallel, product, product_of_many, side_by_side};
+use crate::dense::{erf, in_parallel_if_much, product, product_of_many, side_by_side};
 
 /// Parts that a product is divided into for the threads: more than there are of these, so that none waits long.
 const PARTS: usize = 16;
@@ -46,7 +46,7 @@ impl Linear {
         let many = rows.len() >= MANY;
         let share = self.bias.len().div_ceil(if many { PARTS_OF_MANY } else { PARTS }).next_multiple_of(2).max(2);
         let parts: Vec<_> = self.weight.chunks(share * inputs).zip(self.bias.chunks(share)).collect();
-        let mapped = in_parallel(&parts, |(weight, bias)| {
+        let mapped = in_parallel_if_much(rows.len() * self.weight.len(), &parts, |(weight, bias)| {
             let mut mapped = if many { product_of_many(x, weight, inputs) } else { product(&rows, weight, inputs) };
             for row in mapped.chunks_mut(bias.len()) {
                 row.iter_mut().zip(*bias).for_each(|(to, bias)| *to += bias);

@@ -1,6 +1,6 @@
 //! MiniLM-class sentence embedders: a BERT encoder from safetensors, mean pooling, unit length.
 
-mod bert;
+pub(crate) mod bert;
 mod linear;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};

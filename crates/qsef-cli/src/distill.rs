@@ -1,0 +1,98 @@
+//! `qsef distill`: small experts from large ones.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use qsef::{
+    Result,
+    distill::{
+        config::Config,
+        export::{Export, export},
+        run::{Event, Results},
+    },
+};
+
+use crate::{
+    End,
+    args::{DistillExport, DistillRun},
+    models, screen,
+};
+
+pub async fn run(args: DistillRun) -> Result<End> {
+    let config = Config::load(&args.config)?;
+    let report = config.out.join("report.html");
+    let models = models::all()?;
+    let bar = screen::steps();
+    let shown = bar.clone();
+    // Where stderr is no terminal, each thing that begins and each figure has a line.
+    let last = Arc::new(Mutex::new(String::new()));
+    let on = move |event: &Event| {
+        let text = if event.note.is_empty() { event.what.clone() } else { format!("{}, {}", event.what, event.note) };
+        if shown.is_hidden() {
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            if *last != text {
+                screen::note(format!("{text} ({} of {})", event.done, event.total));
+                *last = text;
+            }
+        } else {
+            screen::step(&shown, &text, event.done as usize, event.total as usize);
+        }
+    };
+    let done = models::or_cancelled(models.distill(config, on)).await;
+    screen::remove(&bar);
+    let results = done?;
+    if args.json {
+        screen::json(&results)?;
+    } else {
+        screen::print(&table(&results));
+        screen::note(screen::styled(screen::DIM, format!("plots are in {}", report.display())));
+    }
+    Ok(End::Done)
+}
+
+fn table(results: &Results) -> String {
+    let mut text = String::new();
+    if let Some(teacher) = &results.teacher {
+        let accuracy = teacher.accuracy.map_or("not measured".into(), |a| format!("{:.2} %", 100.0 * a));
+        let size = teacher.params.map_or(String::new(), |n| format!(", {:.1} M parameters", n as f64 / 1e6));
+        text += &format!("teacher ({}): {accuracy}{size}\n\n", teacher.kind);
+    }
+    let width = results.summary.iter().map(|row| row.mode.len()).max().unwrap_or(0).max(4);
+    text += &format!("{:width$}  runs  accuracy   ± se  macro-F1  seconds\n", "mode");
+    for row in &results.summary {
+        let se = row.se.map_or("–".into(), |se| format!("{:.2}", 100.0 * se));
+        let (mode, n, mean, f1) = (&row.mode, row.n, 100.0 * row.mean, 100.0 * row.macro_f1);
+        text += &format!("{mode:width$}  {n:4}  {mean:8.2}  {se:>5}  {f1:8.2}  {:7.0}\n", row.seconds);
+    }
+    if results.paired.iter().any(|pair| pair.n > 1) {
+        text += "\non the same seeds:\n";
+    }
+    for pair in results.paired.iter().filter(|pair| pair.n > 1) {
+        let p = pair.p.map_or(String::new(), |p| format!(", p = {p:.3}"));
+        let se = pair.se.map_or(String::new(), |se| format!(" ± {:.2}", 100.0 * se));
+        text += &format!("{} − {}: {:+.2}{se}{p}\n", pair.a, pair.b, 100.0 * pair.difference);
+    }
+    text
+}
+
+pub async fn export_expert(args: DistillExport) -> Result<End> {
+    let into = match args.into {
+        Some(dir) => dir,
+        None => qsef::home()?.join("experts"),
+    };
+    let config = Config::load(&args.config)?;
+    let wanted = Export { mode: args.mode, seed: args.seed, id: args.id, description: args.description };
+    let models = models::all()?;
+    let embedder = models::or_cancelled(models.embedder(qsef::DEFAULT_EMBEDDER)).await?;
+    let exported = models::or_cancelled(export(&config, wanted, &embedder, &into)).await?;
+    if args.json {
+        screen::json(&exported)?;
+    } else {
+        let (accuracy, latency) = (100.0 * exported.accuracy, exported.latency_ms);
+        let size = exported.params as f64 / 1e6;
+        screen::print(&format!(
+            "{}: accuracy {accuracy:.2} %, {latency:.2} ms a request, {size:.2} M parameters\n",
+            exported.dir.display()
+        ));
+    }
+    Ok(End::Done)
+}

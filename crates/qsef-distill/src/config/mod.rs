@@ -1,0 +1,186 @@
+//! What `qsef distill run` reads.
+
+mod mode;
+mod student;
+mod teacher;
+
+use std::path::{Path, PathBuf};
+
+use qsef_core::{Error, Result};
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+pub use mode::Mode;
+pub use student::{StudentConfig, Vocabulary};
+pub use teacher::{EncoderTeacher, TeacherConfig};
+
+use crate::{loss::Settings, train::TrainSettings};
+
+/// A grid of training runs: `modes` × `seeds`. Paths are from the file on.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Rows to learn from: `{"text","label","split"?}`; of a file with splits, `train`.
+    pub data: PathBuf,
+    /// Rows to choose by; of a file with splits, `val`.
+    pub valid: PathBuf,
+    /// Rows to test on, once a run; of a file with splits, `test`.
+    pub test: PathBuf,
+    /// Of the rows to learn from, the share of each class that is used.
+    #[serde(default = "one")]
+    pub fraction: Spanned<f64>,
+    /// The most tokens of a text.
+    #[serde(default = "window")]
+    pub max_tokens: usize,
+    /// Where results, checkpoints, logs, the teacher and the best students go.
+    pub out: PathBuf,
+    /// How students are trained; see [`Mode`].
+    pub modes: Vec<Spanned<String>>,
+    /// The seeds of each mode.
+    pub seeds: Spanned<Vec<u64>>,
+    /// Steps of each run.
+    pub steps: u64,
+    /// Who they learn from.
+    #[serde(default)]
+    pub teacher: Option<TeacherConfig>,
+    /// Who learns.
+    #[serde(default)]
+    pub student: StudentConfig,
+    /// How. `steps` above counts.
+    #[serde(default)]
+    pub train: TrainSettings,
+    /// The weights of the loss's terms, where a mode has them on, and their other settings.
+    #[serde(default = "weights")]
+    pub loss: Settings,
+    /// Simpler variants of the texts.
+    #[serde(default)]
+    pub augment: Augment,
+    /// The file.
+    #[serde(skip)]
+    pub path: PathBuf,
+}
+
+/// Simpler and other variants of texts, for the modes that have `augment` on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Augment {
+    /// How often a variant stands in for its text, in [0, 1].
+    pub share: f64,
+    /// Whether variants are made by rules: without courtesies, and of content words alone.
+    pub rules: bool,
+    /// How many variants of each text have words replaced by their neighbours in the tokenizer's model, or left out.
+    pub neighbours: usize,
+    /// Files of rows with tiers, such as the curriculum generator's `train.jsonl`. A row is a variant of the texts of its class.
+    pub files: Vec<PathBuf>,
+}
+
+impl Default for Augment {
+    fn default() -> Self {
+        Self { share: 0.5, rules: true, neighbours: 4, files: Vec::new() }
+    }
+}
+
+fn one() -> Spanned<f64> {
+    Spanned::new(0..0, 1.0)
+}
+
+fn window() -> usize {
+    64
+}
+
+fn weights() -> Settings {
+    Settings { kd: 1.0, align: 1.0, maps: 0.1, semantic: 1.0, resistance: 0.5, ..Settings::default() }
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and [`Error::File`] naming line and field.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads text; `path` is for messages and for the paths in it.
+    ///
+    /// # Errors
+    /// [`Error::File`] naming line and field.
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        let error = |at: Option<usize>, field: Option<&str>, message: &str| {
+            let line = at.map(|at| text.get(..at).unwrap_or(text).matches('\n').count() + 1);
+            Error::File {
+                path: path.to_owned(),
+                line,
+                field: field.map(str::to_owned),
+                message: message.trim().to_owned(),
+            }
+        };
+        let mut config: Self = toml::from_str(text).map_err(|e| {
+            let field = e.message().split_once("field `").and_then(|(_, rest)| rest.split('`').next());
+            error(e.span().map(|span| span.start), field, e.message())
+        })?;
+        let line_of = |field: &str| {
+            let found = text.match_indices(field).map(|(at, _)| at);
+            found
+                .into_iter()
+                .find(|at| text.get(..*at).is_some_and(|before| before.is_empty() || before.ends_with('\n')))
+        };
+        let bad = |field: &str, message: &str| Err(error(line_of(field), Some(field), message));
+        if config.modes.is_empty() {
+            return bad("modes", "name at least one mode, such as \"qsef-kd\"");
+        }
+        if config.seeds.get_ref().is_empty() {
+            return bad("seeds", "name at least one seed");
+        }
+        if !(*config.fraction.get_ref() > 0.0 && *config.fraction.get_ref() <= 1.0) {
+            return bad("fraction", "must be above 0 and at most 1");
+        }
+        if config.max_tokens < 3 {
+            return bad("max_tokens", "must be at least 3");
+        }
+        if !(0.0..=1.0).contains(&config.augment.share) {
+            return bad("share", "must be a number from 0 to 1");
+        }
+        config.train.steps = config.steps;
+        config.train.check().map_err(|(field, message)| error(line_of(field), Some(field), &message))?;
+        config.student.check().map_err(|(field, message)| error(line_of(field), Some(field), &message))?;
+        for mode in &config.modes {
+            let at = mode.span().start;
+            let read = Mode::parse(mode.get_ref(), &config.loss, config.augment.share);
+            let read = read.map_err(|message| error(Some(at), Some("modes"), &message))?;
+            if config.teacher.is_none() && read.loss.needs_teacher() {
+                let message = format!("the mode `{}` needs a [teacher]", mode.get_ref());
+                return Err(error(Some(at), Some("modes"), &message));
+            }
+            if config.teacher.as_ref().is_some_and(|t| !t.has_states()) && read.loss.needs_states() {
+                let message = format!("the mode `{}` compares inner states, which only an encoder has", mode.get_ref());
+                return Err(error(Some(at), Some("modes"), &message));
+            }
+        }
+        let dir = path.parent().unwrap_or(Path::new("")).to_owned();
+        let files = [&mut config.data, &mut config.valid, &mut config.test, &mut config.out];
+        for file in files.into_iter().chain(config.augment.files.iter_mut()) {
+            *file = dir.join(&*file);
+        }
+        if let Some(teacher) = &mut config.teacher {
+            teacher.based_on(&dir);
+        }
+        config.path = path.to_owned();
+        Ok(config)
+    }
+
+    /// Its modes.
+    ///
+    /// # Errors
+    /// None that [`Config::parse`] has not ruled out.
+    pub fn modes(&self) -> Result<Vec<Mode>> {
+        let read = |mode: &Spanned<String>| {
+            Mode::parse(mode.get_ref(), &self.loss, self.augment.share).map_err(Error::Internal)
+        };
+        self.modes.iter().map(read).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! A student as an expert: a directory with `config.json`, `tokenizer.json`, `model.safetensors` and `profile.toml`.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use qsef_candle::classifier::CandleClassifier;
+use qsef_core::{AnyEmbedder, Error, ExpertProfile, Format, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::{config::Config, data::DataSet, run::RunResult};
+
+/// The file that makes a directory an expert.
+pub const PROFILE: &str = "profile.toml";
+
+/// Texts of each class that stand in the profile as examples of what the expert should get.
+const EXAMPLES: usize = 1;
+/// Texts whose time is measured.
+const TIMED: usize = 200;
+/// The most words of the training texts that the profile keeps.
+const WORDS: usize = 2000;
+/// Of the validation rows, the share whose confidence the expert may fall short of before it declines.
+const DECLINED: f64 = 0.03;
+
+/// Which student becomes an expert, and under which name.
+#[derive(Debug, Clone, Default)]
+pub struct Export {
+    /// Its mode; the one with the best accuracy on the validation rows where none is given.
+    pub mode: Option<String>,
+    /// Its seed; likewise.
+    pub seed: Option<u64>,
+    /// The expert's id.
+    pub id: String,
+    /// What it does.
+    pub description: String,
+}
+
+/// What `profile.toml` says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// The expert's profile, as the registry has it.
+    pub expert: ExpertProfile,
+    /// When it declines.
+    pub limits: Limits,
+    /// What was measured of it.
+    pub measured: Measured,
+    /// Where its domain lies.
+    pub domain: Domain,
+    /// What it learnt from.
+    pub coverage: Coverage,
+}
+
+/// When an expert declines.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// The least confidence, in [0, 1], with which it answers.
+    pub least_confidence: f32,
+}
+
+/// What was measured of an expert when it was exported.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measured {
+    /// On the test rows, nothing declined.
+    pub accuracy: f64,
+    /// On the test rows.
+    pub macro_f1: f64,
+    /// Test rows.
+    pub test_rows: usize,
+    /// Numbers in the model.
+    pub params: usize,
+    /// Median milliseconds of a request, on the machine that exported it.
+    pub latency_ms: f64,
+    /// US dollars a request.
+    pub usd_per_request: f64,
+}
+
+/// Where an expert's domain lies among vectors of an embedder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Domain {
+    /// The embedder's name.
+    pub embedder: String,
+    /// The mean direction of the training texts, of unit length.
+    pub centroid: Vec<f32>,
+    /// Their mean cosine with it.
+    pub mean_cosine: f64,
+}
+
+/// What an expert learnt from, for the sparsity of tasks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Coverage {
+    /// Training texts.
+    pub texts: usize,
+    /// Classes.
+    pub classes: usize,
+    /// Different words in them.
+    pub words: usize,
+    /// The commonest words, each with the number of texts that have it.
+    pub counts: Vec<(String, usize)>,
+}
+
+/// What was exported.
+#[derive(Debug, Clone, Serialize)]
+pub struct Exported {
+    /// Where it is.
+    pub dir: PathBuf,
+    /// The student's mode.
+    pub mode: String,
+    /// The student's seed.
+    pub seed: u64,
+    /// On the test rows.
+    pub accuracy: f64,
+    /// Numbers in the model.
+    pub params: usize,
+    /// Median milliseconds of a request.
+    pub latency_ms: f64,
+    /// The least confidence with which it answers.
+    pub least_confidence: f32,
+}
+
+impl Profile {
+    /// Reads a directory's profile.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and [`Error::File`] naming line and field.
+    pub fn read(dir: &Path) -> Result<Self> {
+        let path = dir.join(PROFILE);
+        let text = std::fs::read_to_string(&path).map_err(|e| Error::io("read", &path, e))?;
+        toml::from_str(&text).map_err(|e| Error::File {
+            line: e.span().map(|span| text.get(..span.start).unwrap_or(&text).matches('\n').count() + 1),
+            path,
+            field: None,
+            message: e.message().to_owned(),
+        })
+    }
+}
+
+/// The run that is wanted, of those that are done.
+fn find(config: &Config, wanted: &Export) -> Result<(PathBuf, RunResult)> {
+    let runs = config.out.join("runs");
+    let read = |entry: std::fs::DirEntry| {
+        let text = std::fs::read_to_string(entry.path().join("result.json")).ok()?;
+        Some((entry.path(), serde_json::from_str::<RunResult>(&text).ok()?))
+    };
+    let entries = std::fs::read_dir(&runs).map(|all| all.flatten().filter_map(read).collect::<Vec<_>>());
+    let mut found = entries.unwrap_or_default();
+    found.retain(|(_, run)| {
+        wanted.mode.as_ref().is_none_or(|mode| run.mode == *mode) && wanted.seed.is_none_or(|seed| run.seed == seed)
+    });
+    found.sort_by(|(a, one), (b, other)| one.valid.total_cmp(&other.valid).then(b.cmp(a)));
+    found.pop().ok_or_else(|| {
+        Error::Input(format!("there is no such run in {}: `qsef distill run` makes them", runs.display()))
+    })
+}
+
+fn words(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_lowercase)
+}
+
+fn coverage(texts: &[String], classes: usize) -> Coverage {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for text in texts {
+        let own: std::collections::BTreeSet<String> = words(text).collect();
+        own.into_iter().for_each(|word| *counts.entry(word).or_default() += 1);
+    }
+    let all = counts.len();
+    let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
+    counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    counts.truncate(WORDS);
+    Coverage { texts: texts.len(), classes, words: all, counts }
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(1e-12)
+}
+
+/// The mean of vectors, brought to unit length.
+fn direction<'a>(vectors: impl Iterator<Item = &'a Vec<f32>>, width: usize) -> Vec<f32> {
+    let mut sum = vec![0f32; width];
+    vectors.for_each(|vector| sum.iter_mut().zip(vector).for_each(|(to, x)| *to += x));
+    let length = sum.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-12);
+    sum.iter_mut().for_each(|x| *x /= length);
+    sum
+}
+
+/// Makes an expert of a student, in `into` under its id; one that is there already is replaced.
+///
+/// # Errors
+/// [`Error::Input`] for an id that is no file name, and where there is no such run; those of files and of the embedder.
+pub async fn export(config: &Config, wanted: Export, embedder: &AnyEmbedder, into: &Path) -> Result<Exported> {
+    let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if wanted.id.is_empty() || !wanted.id.chars().all(named) {
+        return Err(Error::Input(format!("`{}` is no id: use letters, digits, - and _", wanted.id)));
+    }
+    let (from, run) = find(config, &wanted)?;
+    let data = DataSet::read(&config.data, &config.valid, &config.test)?;
+    let vectors = embedder.embed(data.train.texts.clone()).await?;
+    let centroid = direction(vectors.iter(), embedder.dimensions());
+    let mean_cosine =
+        vectors.iter().map(|v| f64::from(cosine(v, &centroid))).sum::<f64>() / vectors.len().max(1) as f64;
+    // Of each class the texts nearest to its middle.
+    let mut examples = Vec::new();
+    for class in 0..data.labels.len() {
+        let own = || data.train.labels.iter().zip(&vectors).zip(&data.train.texts).filter(|((l, _), _)| **l == class);
+        let middle = direction(own().map(|((_, v), _)| v), embedder.dimensions());
+        let mut near: Vec<(f32, &String)> = own().map(|((_, v), text)| (cosine(v, &middle), text)).collect();
+        near.sort_by(|a, b| b.0.total_cmp(&a.0));
+        examples.extend(near.into_iter().take(EXAMPLES).map(|(_, text)| text.clone()));
+    }
+    let classifier = CandleClassifier::load(&wanted.id, &from)?;
+    let mut confidence = Vec::new();
+    let mut times = Vec::new();
+    for text in &data.valid.texts {
+        let began = Instant::now();
+        let found = classifier.classify(text)?;
+        if times.len() < TIMED {
+            times.push(began.elapsed().as_secs_f64() * 1e3);
+        }
+        confidence.push(found.probabilities.get(found.class).copied().unwrap_or_default());
+    }
+    times.sort_by(f64::total_cmp);
+    confidence.sort_by(f32::total_cmp);
+    let latency_ms = times.get(times.len() / 2).copied().unwrap_or_default();
+    let least_confidence = confidence.get((confidence.len() as f64 * DECLINED) as usize).copied().unwrap_or_default();
+    let mut expert = ExpertProfile::new(&wanted.id, &wanted.description).examples(examples).gives([Format::Text]);
+    expert.params_b = Some(run.params as f64 / 1e9);
+    let profile = Profile {
+        expert,
+        limits: Limits { least_confidence },
+        measured: Measured {
+            accuracy: run.accuracy,
+            macro_f1: run.macro_f1,
+            test_rows: data.test.len(),
+            params: run.params,
+            latency_ms,
+            usd_per_request: 0.0,
+        },
+        domain: Domain { embedder: embedder.name().to_owned(), centroid, mean_cosine },
+        coverage: coverage(&data.train.texts, data.labels.len()),
+    };
+    let text = toml::to_string(&profile).map_err(|e| Error::Internal(format!("the profile cannot be written: {e}")))?;
+    let dir = into.join(&wanted.id);
+    let part = into.join(format!(".{}.part", wanted.id));
+    let put = || -> std::io::Result<()> {
+        let _ = std::fs::remove_dir_all(&part);
+        std::fs::create_dir_all(&part)?;
+        for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+            std::fs::copy(from.join(file), part.join(file))?;
+        }
+        std::fs::write(part.join(PROFILE), &text)?;
+        // Who looks while this happens sees the old one, none, or the new one.
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::rename(&part, &dir)
+    };
+    put().map_err(|e| Error::io("write", &dir, e))?;
+    Ok(Exported {
+        dir,
+        mode: run.mode,
+        seed: run.seed,
+        accuracy: run.accuracy,
+        params: run.params,
+        latency_ms,
+        least_confidence,
+    })
+}

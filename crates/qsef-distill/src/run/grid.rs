@@ -1,0 +1,96 @@
+use std::{path::Path, sync::atomic::Ordering, time::Instant};
+
+use qsef_core::{Error, Result};
+
+use super::{
+    Host, Results, RunResult, fingerprint,
+    prepare::{Question, teach},
+    report,
+    student::{Class, Start, Texts, resistances, tokens},
+};
+use crate::{config::Config, data::DataSet, teacher::Keep};
+
+/// The seed by which a share of the rows is chosen: the same for all runs.
+const SHARE_SEED: u64 = 7;
+
+/// A run that is done, with its log.
+fn read_result(path: &Path, id: &str) -> Option<RunResult> {
+    let result: RunResult = serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
+    (result.id == id).then_some(result)
+}
+
+/// Does all runs of a grid that are not done yet, and sums all up. `report.html` is written into the configuration's `out`.
+///
+/// # Errors
+/// [`Error::Cancelled`], after which the same call goes on where this one stopped; those of files, models and training.
+pub fn run(config: &Config, host: &Host<'_>) -> Result<Results> {
+    let began = Instant::now();
+    let data = DataSet::read(&config.data, &config.valid, &config.test)?;
+    let rows = data.train.share(*config.fraction.get_ref(), SHARE_SEED);
+    let modes = config.modes()?;
+    let mut texts = Texts::new(config, &data, &rows, modes.iter().any(|mode| mode.augment > 0.0), host)?;
+    let start = Start::new(config, &texts, host)?;
+    let all = texts.as_slices().iter().map(|text| start.words.encode(text)).collect::<Result<Vec<_>>>()?;
+    let mut layers: Vec<usize> =
+        modes.iter().filter(|m| m.loss.needs_states()).flat_map(|m| m.loss.layers.iter().map(|(_, of)| *of)).collect();
+    layers.sort_unstable();
+    layers.dedup();
+    let keep = Keep {
+        tokens: modes.iter().any(|mode| mode.loss.tokens && mode.loss.align > 0.0),
+        maps: modes.iter().any(|mode| mode.loss.maps > 0.0),
+    };
+    let question = Question { texts: &texts.texts, layers, keep };
+    let dir = config.out.join("teacher");
+    let taught = match &config.teacher {
+        Some(teacher) => Some(teach(teacher, &data, config.max_tokens, &dir, &question, host)?),
+        None => None,
+    };
+    if let Some(taught) = &taught {
+        texts.of_teacher = taught.train.classes();
+    }
+    let resistance = resistances(&texts, &all, taught.as_ref());
+    let (valid, test) = (tokens(&start.words, &data.valid)?, tokens(&start.words, &data.test)?);
+    let class = Class {
+        config,
+        data: &data,
+        texts: &texts,
+        tokens: &all,
+        valid: &valid,
+        test: &test,
+        start: &start,
+        taught: taught.as_ref(),
+        resistance: &resistance,
+    };
+    let json = |value: serde_json::Result<String>| value.map_err(|e| Error::Internal(e.to_string()));
+    let shared = fingerprint(&[
+        &json(serde_json::to_string(&(&config.student, &config.train, &config.teacher, &config.augment)))?,
+        &format!("{:?}{:?}{}", rows.texts, rows.labels, config.max_tokens),
+        &format!("{:?}{:?}", data.valid.texts, data.test.texts),
+    ]);
+    let count = modes.len() * config.seeds.get_ref().len();
+    let mut runs = Vec::new();
+    // Seeds first: what is interrupted has all modes on some seeds.
+    for seed in config.seeds.get_ref() {
+        for mode in &modes {
+            if host.cancel.load(Ordering::Relaxed) {
+                return Err(Error::Cancelled);
+            }
+            let id = fingerprint(&[&shared, &json(serde_json::to_string(mode))?, &seed.to_string()]);
+            let dir = config.out.join("runs").join(format!("{}-{seed}", mode.name.replace('=', "_")));
+            std::fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
+            let document = dir.join("result.json");
+            if let Some(result) = read_result(&document, &id) {
+                runs.push(result);
+                continue;
+            }
+            let place = format!("{}/{count}", runs.len() + 1);
+            let result = class.run(mode, *seed, &id, &dir, host, &place)?;
+            crate::files::write(&document, json(serde_json::to_string(&result))?.as_bytes())?;
+            let _ = std::fs::remove_file(dir.join("checkpoint.safetensors"));
+            runs.push(result);
+        }
+    }
+    let results = Results::new(taught.map(|taught| taught.result), runs, began.elapsed().as_secs_f64());
+    report::write(&config.out.join("report.html"), &config.out.join("runs"), &results)?;
+    Ok(results)
+}

@@ -1,0 +1,262 @@
+//! Teachers, made ready.
+
+use std::{collections::HashMap, path::Path};
+
+use candle_core::Tensor;
+
+use qsef_core::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use super::{Host, fingerprint};
+use crate::{
+    config::{EncoderTeacher, TeacherConfig},
+    data::{DataSet, Rows},
+    loss::{Objective, Settings},
+    model::{Classifier, EncoderConfig, read_labels, read_weights, write_model},
+    sample::{Sampler, Sampling},
+    teacher::{Keep, Knowledge, read_logits},
+    text::Words,
+    train::{TrainSettings, Trainer, Watch, predict},
+};
+
+/// What a teacher reaches itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TeacherResult {
+    /// What it is.
+    pub kind: String,
+    /// Accuracy on the validation rows.
+    pub valid: f64,
+    /// Accuracy on the test rows; none where it was asked for the training rows only.
+    pub accuracy: Option<f64>,
+    /// Numbers in it, where they are known.
+    pub params: Option<usize>,
+    /// Seconds of its own training.
+    pub seconds: f64,
+}
+
+/// What a teacher says of all texts.
+pub(crate) struct Taught {
+    /// Of the texts that students see.
+    pub train: Knowledge,
+    /// Its vectors of the validation rows.
+    pub valid_vectors: Option<Vec<Vec<f32>>>,
+    pub result: TeacherResult,
+}
+
+/// What is asked of a teacher: its texts, and which inner states are kept.
+pub(crate) struct Question<'a> {
+    pub texts: &'a [String],
+    pub layers: Vec<usize>,
+    pub keep: Keep,
+}
+
+pub(crate) fn failed(error: candle_core::Error) -> Error {
+    Error::Internal(format!("training failed: {error}"))
+}
+
+pub(crate) fn encode(words: &Words, texts: &[&str]) -> Result<Vec<Vec<u32>>> {
+    texts.iter().map(|text| words.encode(text)).collect()
+}
+
+/// Trains an encoder for the task, or loads the one that was trained in `dir` before.
+///
+/// # Errors
+/// Those of its files and of its training.
+pub fn prepare_teacher(
+    config: &EncoderTeacher,
+    data: &DataSet,
+    window: usize,
+    dir: &Path,
+    host: &Host<'_>,
+) -> Result<(Classifier, Words, TeacherResult)> {
+    let base = (host.resolve)(&config.base)?;
+    let words = Words::load(&base.join("tokenizer.json"), window)?;
+    let settings = serde_json::to_string(config).map_err(|e| Error::Internal(e.to_string()))?;
+    let rows = |rows: &Rows| format!("{:?}{:?}", rows.texts, rows.labels);
+    let window_text = window.to_string();
+    let run = fingerprint(&[&settings, &window_text, &rows(&data.train), &rows(&data.valid), &rows(&data.test)]);
+    let document = dir.join("teacher.json");
+    if let Ok(text) = std::fs::read_to_string(&document)
+        && let Ok((of, result)) = serde_json::from_str::<(String, TeacherResult)>(&text)
+        && of == run
+    {
+        let (shape, tensors) = read_weights(dir)?;
+        let model = Classifier::of_tensors(&shape, &tensors, data.labels.len(), config.seed).map_err(failed)?;
+        return Ok((model, words, result));
+    }
+    std::fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
+    let (shape, tensors) = read_weights(&base)?;
+    if config.trained {
+        return trained(config, &base, words, (&shape, &tensors), data);
+    }
+    let mut model = Classifier::of_tensors(&shape, &tensors, data.labels.len(), config.seed).map_err(failed)?;
+    if config.fix_words {
+        model.fix_words();
+    }
+    let (train, valid) = (encode(&words, &data.train.texts())?, encode(&words, &data.valid.texts())?);
+    let even = vec![1.0; train.len()];
+    let loss = Settings { normalise: false, smoothing: config.smoothing, ..Settings::default() };
+    let width = shape.hidden_size;
+    let TrainSettings { batch, steps, .. } = config.train;
+    let checkpoint = dir.join("checkpoint.safetensors");
+    let trainer = Trainer {
+        settings: config.train.clone(),
+        student: &model,
+        objective: Objective::new(loss, width, width, 1.0, config.seed).map_err(failed)?,
+        sampler: Sampler::new(Sampling::Uniform, &even, batch, steps, config.seed),
+        tokens: &train,
+        labels: &data.train.labels,
+        resistance: &even,
+        variants: &[],
+        augment: 0.0,
+        teacher: None,
+        valid: (&valid, &data.valid.labels),
+        valid_vectors: None,
+        seed: config.seed,
+        checkpoint: Some((checkpoint.clone(), run.clone())),
+    };
+    let mut note = String::new();
+    let trained = trainer.run(&mut Watch {
+        log: &mut |line| {
+            if let Some(valid) = line.valid {
+                note = format!("valid {:.1} %", 100.0 * valid);
+            }
+            host.say("teacher", line.step, steps, note.clone());
+        },
+        cancel: host.cancel,
+    })?;
+    let test = encode(&words, &data.test.texts())?;
+    let accuracy = predict(&model, &test).map_err(failed)?.accuracy(&data.test.labels);
+    let result = TeacherResult {
+        kind: "encoder".into(),
+        valid: trained.valid,
+        accuracy: Some(accuracy),
+        params: Some(model.params().count()),
+        seconds: trained.seconds,
+    };
+    write_model(dir, &model, &data.labels)?;
+    crate::files::write(&dir.join("tokenizer.json"), words.json().as_bytes())?;
+    let text = serde_json::to_string(&(&run, &result)).map_err(|e| Error::Internal(e.to_string()))?;
+    crate::files::write(&document, text.as_bytes())?;
+    let _ = std::fs::remove_file(checkpoint);
+    Ok((model, words, result))
+}
+
+/// A teacher that was trained elsewhere, for the same classes in the same order.
+fn trained(
+    config: &EncoderTeacher,
+    base: &Path,
+    words: Words,
+    (shape, tensors): (&EncoderConfig, &HashMap<String, Tensor>),
+    data: &DataSet,
+) -> Result<(Classifier, Words, TeacherResult)> {
+    let labels = read_labels(base)?;
+    if labels != data.labels {
+        let strange = labels.iter().find(|label| !data.labels.contains(label));
+        let missing = data.labels.iter().find(|label| !labels.contains(label));
+        let which = strange.or(missing).map_or(String::new(), |label| format!(", such as `{label}`"));
+        return Err(Error::Input(format!(
+            "the teacher in {} tells {} classes apart, the rows have {}, and they are not the same{which}",
+            base.display(),
+            labels.len(),
+            data.labels.len()
+        )));
+    }
+    let model = Classifier::of_tensors(shape, tensors, labels.len(), config.seed).map_err(failed)?;
+    let measure = |rows: &Rows| -> Result<f64> {
+        Ok(predict(&model, &encode(&words, &rows.texts())?).map_err(failed)?.accuracy(&rows.labels))
+    };
+    let result = TeacherResult {
+        kind: "encoder".into(),
+        valid: measure(&data.valid)?,
+        accuracy: Some(measure(&data.test)?),
+        params: Some(model.params().count()),
+        seconds: 0.0,
+    };
+    Ok((model, words, result))
+}
+
+/// What an encoder says of texts: what it said before, where it was asked the same.
+#[allow(clippy::too_many_arguments)] // what it depends on, all of which names the file
+fn read_texts(
+    config: &EncoderTeacher,
+    model: &Classifier,
+    words: &Words,
+    texts: &[&str],
+    window: usize,
+    dir: &Path,
+    question: &Question<'_>,
+    host: &Host<'_>,
+) -> Result<Knowledge> {
+    let settings = serde_json::to_string(config).map_err(|e| Error::Internal(e.to_string()))?;
+    let trained = std::fs::metadata((host.resolve)(&config.base)?.join("model.safetensors")).and_then(|m| m.modified());
+    let of = [&settings, &format!("{window} {:?} {trained:?}", question.layers), &texts.concat()];
+    let path = dir.join(format!("said-{}.safetensors", fingerprint(&of.map(String::as_str))));
+    // Tokens' states are too many to keep.
+    let keeps = !question.keep.tokens && !question.keep.maps;
+    if let Some(kept) = Knowledge::kept(&path, &question.layers).filter(|kept| keeps && kept.len() == texts.len()) {
+        return Ok(kept);
+    }
+    let all = texts.len() as u64;
+    let on = |done: usize| host.say("teacher reads", done as u64, all, String::new());
+    let tokens = encode(words, texts)?;
+    let said = Knowledge::of_encoder(model, &tokens, &question.layers, question.keep, &on, host.cancel);
+    let said = said.map_err(failed)?;
+    if said.len() < texts.len() {
+        return Err(Error::Cancelled);
+    }
+    if keeps {
+        said.keep(&path)?;
+    }
+    Ok(said)
+}
+
+/// Asks a teacher.
+pub(crate) fn teach(
+    config: &TeacherConfig,
+    data: &DataSet,
+    window: usize,
+    dir: &Path,
+    question: &Question<'_>,
+    host: &Host<'_>,
+) -> Result<Taught> {
+    let texts: Vec<&str> = question.texts.iter().map(String::as_str).collect();
+    match config {
+        TeacherConfig::Encoder(encoder) => {
+            let (model, words, result) = prepare_teacher(encoder, data, window, dir, host)?;
+            let train = read_texts(encoder, &model, &words, &texts, window, dir, question, host)?;
+            let valid = predict(&model, &encode(&words, &data.valid.texts())?).map_err(failed)?;
+            Ok(Taught { train, valid_vectors: Some(valid.vectors), result })
+        }
+        TeacherConfig::Ensemble { members } => {
+            let ask = |(i, member): (usize, &TeacherConfig)| {
+                teach(member, data, window, &dir.join(format!("member-{i}")), question, host)
+            };
+            let mut taught = members.iter().enumerate().map(ask).collect::<Result<Vec<_>>>()?;
+            if taught.is_empty() {
+                return Err(Error::Input("an ensemble needs at least one teacher in `members`".into()));
+            }
+            let all: Vec<&Knowledge> = taught.iter().map(|t| &t.train).collect();
+            let logits = Knowledge::mean_of(&all)?;
+            let params = taught.iter().map(|t| t.result.params).sum();
+            let seconds = taught.iter().map(|t| t.result.seconds).sum();
+            let mut first = taught.swap_remove(0);
+            first.train.logits = logits;
+            // Its parts were measured, it itself is not: that would take another passage over the rows.
+            first.result = TeacherResult { kind: "ensemble".into(), accuracy: None, params, seconds, ..first.result };
+            Ok(first)
+        }
+        TeacherConfig::Logits { file } => {
+            let logits = read_logits(file, &data.labels, &texts)?;
+            Ok(Taught { train: Knowledge { logits, inner: None }, valid_vectors: None, result: asked("logits") })
+        }
+        TeacherConfig::Model { model } => {
+            let logits = (host.ask)(model, &data.labels, question.texts)?;
+            Ok(Taught { train: Knowledge { logits, inner: None }, valid_vectors: None, result: asked("model") })
+        }
+    }
+}
+
+fn asked(kind: &str) -> TeacherResult {
+    TeacherResult { kind: kind.into(), valid: 0.0, accuracy: None, params: None, seconds: 0.0 }
+}

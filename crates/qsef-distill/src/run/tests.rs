@@ -1,0 +1,240 @@
+use std::{
+    cell::RefCell,
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use candle_core::Result as Candle;
+use qsef_core::{AnyEmbedder, Error, Result, test_util::LetterEmbedder};
+
+use super::*;
+use crate::{
+    config::Config,
+    export::{Export, Profile, export},
+    model::{Classifier, EncoderConfig, write_model},
+    teacher::write_logits,
+};
+
+const WORDS: [[&str; 6]; 3] = [
+    ["pay", "bill", "money", "account", "bank", "invoice"],
+    ["rain", "snow", "sun", "wind", "cloud", "storm"],
+    ["song", "music", "band", "dance", "play", "tune"],
+];
+
+fn tokenizer() -> String {
+    let mut vocabulary: Vec<String> = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"].map(str::to_owned).into();
+    vocabulary.extend(WORDS.concat().into_iter().map(str::to_owned));
+    vocabulary.extend(('a'..='z').flat_map(|c| [c.to_string(), format!("##{c}")]));
+    let vocabulary: serde_json::Map<String, serde_json::Value> =
+        vocabulary.into_iter().enumerate().map(|(i, token)| (token, i.into())).collect();
+    let special = |id: u32, token: &str| serde_json::json!({"id": id, "content": token, "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false});
+    serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null,
+        "added_tokens": [special(0, "[PAD]"), special(1, "[UNK]"), special(2, "[CLS]"), special(3, "[SEP]")],
+        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {"type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "[SEP]", "type_id": 0}}],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+            "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]}, "[SEP]": {"id": "[SEP]", "ids": [3], "tokens": ["[SEP]"]}}},
+        "decoder": null,
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100, "vocab": vocabulary},
+    })
+    .to_string()
+}
+
+/// A directory with rows, a model to start from, and a configuration.
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new(teacher: &str, modes: &str) -> Self {
+        let place = Self { dir: tempfile::tempdir().unwrap() };
+        let base = place.path("base");
+        std::fs::create_dir_all(&base).unwrap();
+        std::fs::write(base.join("tokenizer.json"), tokenizer()).unwrap();
+        let whole = crate::text::Words::load(&base.join("tokenizer.json"), 16).unwrap();
+        let shape = EncoderConfig::new(whole.vocabulary(), 2, 16, 4, 16);
+        write_model(&base, &Classifier::random(&shape, 3, 5).unwrap(), &[]).unwrap();
+        let mut rows = String::new();
+        for (split, count) in [("train", 60), ("val", 30), ("test", 30)] {
+            for i in 0..count {
+                let class = i % 3;
+                let word = |k: usize| WORDS[class][(i / 3 + k * (1 + i / 9)) % 6];
+                let label = ["money", "weather", "sound"][class];
+                writeln!(
+                    rows,
+                    r#"{{"text":"please {} {} and {}","label":"{label}","split":"{split}"}}"#,
+                    word(0),
+                    word(1),
+                    word(2)
+                )
+                .unwrap();
+            }
+            writeln!(rows, r#"{{"text":"something else","label":"oos","split":"{split}"}}"#).unwrap();
+        }
+        std::fs::write(place.path("rows.jsonl"), rows).unwrap();
+        let config = format!(
+            "data = \"rows.jsonl\"\nvalid = \"rows.jsonl\"\ntest = \"rows.jsonl\"\nout = \"out\"\nsteps = 60\nseeds = [1, 2]\nmodes = {modes}\n\
+             max_tokens = 16\n{teacher}\n[student]\nlayers = 1\nhidden = 8\nheads = 2\ntokenizer = \"base/.\"\n[augment]\nneighbours = 1\n\
+             [train]\nbatch = 12\nrate = 0.01\nvalidate_every = 20\ncheckpoint_every = 10\n"
+        );
+        std::fs::write(place.path("run.toml"), config).unwrap();
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Runs the grid; it is cancelled where `stop` says so of an event.
+    fn run(&self, stop: impl Fn(&Event) -> bool) -> (Result<Results>, Vec<String>) {
+        let config = Config::load(&self.path("run.toml")).unwrap();
+        let (cancel, seen) = (AtomicBool::new(false), RefCell::new(Vec::new()));
+        let host = Host {
+            resolve: &|name: &Path| Ok(self.dir.path().join(name)),
+            ask: &|_, _, _| Err(Error::Internal("no model".into())),
+            on: &|event: &Event| {
+                seen.borrow_mut().push(event.what.clone());
+                if stop(event) {
+                    cancel.store(true, Ordering::Relaxed);
+                }
+            },
+            cancel: &cancel,
+        };
+        let results = run(&config, &host);
+        (results, seen.into_inner())
+    }
+}
+
+const ENCODER: &str = "[teacher]\nkind = \"encoder\"\nbase = \"base/.\"\n[teacher.train]\nsteps = 150\nbatch = 12\nrate = 0.01\nvalidate_every = 50";
+
+#[test]
+fn a_grid_trains_tests_and_compares() {
+    let place = Place::new(ENCODER, r#"["none", "kd", "qsef-kd+semantic"]"#);
+    let (results, _) = place.run(|_| false);
+    let results = results.unwrap();
+    assert_eq!(results.runs.len(), 6);
+    assert!(results.teacher.as_ref().unwrap().accuracy.unwrap() > 0.9, "{:?}", results.teacher);
+    assert!(results.summary.iter().all(|row| row.n == 2 && row.mean > 0.6), "{:?}", results.summary);
+    assert_eq!(
+        results.paired.iter().map(|p| (p.a.as_str(), p.b.as_str())).collect::<Vec<_>>(),
+        [("kd", "none"), ("qsef-kd+semantic", "none"), ("qsef-kd+semantic", "kd")]
+    );
+    let run = results.runs.iter().find(|run| run.mode == "qsef-kd+semantic").unwrap();
+    assert!(run.distance.is_some() && run.cka.is_some());
+    let report = std::fs::read_to_string(place.path("out/report.html")).unwrap();
+    assert!(report.contains("<svg") && report.contains("Terms of the loss: qsef-kd+semantic"));
+    let log = std::fs::read_to_string(place.path("out/runs/kd-1/log.jsonl")).unwrap();
+    let last: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    assert_eq!((last["step"].as_u64(), last["terms"][0][0].as_str()), (Some(60), Some("task")));
+    // What is done is not done again.
+    let (again, seen) = place.run(|_| false);
+    let again = again.unwrap();
+    assert!(!seen.iter().any(|what| what.contains("seed")), "{seen:?}");
+    let figures = |r: &Results| r.runs.iter().map(|run| (run.mode.clone(), run.seed, run.accuracy)).collect::<Vec<_>>();
+    assert_eq!(figures(&again), figures(&results));
+}
+
+#[test]
+fn what_is_cancelled_goes_on_to_the_same_figures() {
+    let (whole, parts) = (Place::new(ENCODER, r#"["kd"]"#), Place::new(ENCODER, r#"["kd"]"#));
+    let (straight, _) = whole.run(|_| false);
+    for stop in [("teacher", 70), ("2/2 kd seed 2", 30)] {
+        let (cancelled, _) = parts.run(|event| event.what == stop.0 && event.done == stop.1);
+        assert!(matches!(cancelled, Err(Error::Cancelled)));
+    }
+    let (rest, _) = parts.run(|_| false);
+    let figures = |r: Result<Results>| {
+        r.unwrap().runs.into_iter().map(|run| (run.accuracy, run.valid, run.brier)).collect::<Vec<_>>()
+    };
+    assert_eq!(figures(rest), figures(straight));
+}
+
+#[test]
+fn logits_from_a_file_and_mistakes_in_them() {
+    let place = Place::new("[teacher]\nkind = \"logits\"\nfile = \"logits.jsonl\"", r#"["kd-task"]"#);
+    let missing = place.run(|_| false).0.unwrap_err().to_string();
+    assert!(missing.contains("logits.jsonl"), "{missing}");
+    let labels = ["money", "sound", "weather"].map(str::to_owned);
+    let rows = std::fs::read_to_string(place.path("rows.jsonl")).unwrap();
+    let rows: Vec<serde_json::Value> = rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let texts: Vec<&str> = rows.iter().map(|row| row["text"].as_str().unwrap()).collect();
+    let logits: Vec<Vec<f32>> = rows
+        .iter()
+        .map(|row| labels.iter().map(|label| if row["label"] == **label { 3.0 } else { 0.0 }).collect())
+        .collect();
+    write_logits(&place.path("logits.jsonl"), &labels, &texts, &logits, 2).unwrap();
+    let results = place.run(|_| false).0.unwrap();
+    assert!(results.summary[0].mean > 0.6, "{:?}", results.summary);
+    write_logits(&place.path("logits.jsonl"), &["money", "sound", "x"].map(str::to_owned), &texts, &logits, 2).unwrap();
+    let error = place.run(|_| false).0.unwrap_err().to_string();
+    assert!(error.contains("it lacks 1 of them and has 1 others, such as `weather`"), "{error}");
+}
+
+#[test]
+fn mistakes_in_rows_have_a_line() {
+    for (row, what) in [
+        (r#"{"text":"a song","label":"sport","split":"val"}"#, "rows.jsonl:124 (label): `sport` is no class"),
+        (r#"{"text":"","label":"money"}"#, "rows.jsonl"),
+        (r#"{"text":"x"}"#, "rows.jsonl:124"),
+    ] {
+        let place = Place::new("", r#"["none"]"#);
+        let mut rows = std::fs::read_to_string(place.path("rows.jsonl")).unwrap();
+        rows += row;
+        std::fs::write(place.path("rows.jsonl"), rows).unwrap();
+        match place.run(|_| false).0 {
+            Err(error) => assert!(error.to_string().contains(what), "{row}: {error}"),
+            // A row of no split is none of a file with splits.
+            Ok(_) => assert!(row.contains("\"text\":\"\""), "{row}"),
+        }
+    }
+    let place = Place::new("", r#"["none"]"#);
+    std::fs::write(place.path("rows.jsonl"), r#"{"text":"a song","label":"sound"}"#).unwrap();
+    let error = place.run(|_| false).0.unwrap_err().to_string();
+    assert!(error.contains("one class, `sound`"), "{error}");
+}
+
+#[test]
+fn a_student_becomes_an_expert() {
+    let place = Place::new("", r#"["none"]"#);
+    let results = place.run(|_| false).0.unwrap();
+    let config = Config::load(&place.path("run.toml")).unwrap();
+    let wanted = Export { id: "topics".into(), description: "Tells the topic.".into(), ..Export::default() };
+    let embedder = AnyEmbedder::new(LetterEmbedder);
+    let into = place.path("experts");
+    let exported = futures::executor::block_on(export(&config, wanted.clone(), &embedder, &into)).unwrap();
+    let best = results.runs.iter().map(|run| run.valid).fold(0.0, f64::max);
+    assert!(results.runs.iter().any(|run| run.seed == exported.seed && run.valid == best));
+    let profile = Profile::read(&exported.dir).unwrap();
+    assert_eq!((profile.expert.id.as_str(), profile.expert.examples.len()), ("topics", 3));
+    assert_eq!(
+        (profile.domain.centroid.len(), profile.coverage.texts, profile.coverage.classes),
+        (embedder.dimensions(), 60, 3)
+    );
+    // The encoder that runs says what the one that was trained says.
+    let runs = qsef_candle::classifier::CandleClassifier::load("topics", &exported.dir).unwrap();
+    let (shape, tensors) = crate::model::read_weights(&exported.dir).unwrap();
+    let trained = Classifier::of_tensors(&shape, &tensors, 3, 0).unwrap();
+    let words = crate::text::Words::load(&exported.dir.join("tokenizer.json"), 16).unwrap();
+    for text in ["please pay bill and money", "snow and a storm zzz", "tune"] {
+        let tokens = words.encode(text).unwrap();
+        let probabilities = || -> Candle<Vec<f32>> {
+            let batch = crate::batch::Batch::new([tokens.as_slice()]);
+            let (logits, _) = trained.forward(&batch, Default::default())?;
+            crate::loss::log_softmax(&logits)?.exp()?.flatten_all()?.to_vec1()
+        };
+        let (of_trained, found) = (probabilities().unwrap(), runs.classify(text).unwrap());
+        for (a, b) in of_trained.iter().zip(&found.probabilities) {
+            assert!((a - b).abs() < 1e-4, "{text}: {of_trained:?} and {:?}", found.probabilities);
+        }
+    }
+    let bad = Export { id: "../up".into(), ..wanted.clone() };
+    let error = futures::executor::block_on(export(&config, bad, &embedder, &into)).unwrap_err().to_string();
+    assert!(error.contains("is no id"));
+    let none = Export { mode: Some("kd".into()), ..wanted };
+    let error = futures::executor::block_on(export(&config, none, &embedder, &into)).unwrap_err().to_string();
+    assert!(error.contains("no such run"), "{error}");
+}

@@ -1,0 +1,221 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use candle_core::{Device, Result as Candle, Tensor};
+use qsef_core::{Error, Result};
+
+use crate::{
+    batch::Batch,
+    loss::{Settings, Targets},
+    model::{Chance, Classifier},
+    ops::{mean_of_heads, mean_of_texts},
+};
+
+/// Texts that a teacher reads at a time.
+const AT_A_TIME: usize = 64;
+
+/// What a teacher says of texts, computed once: a student asks for it thousands of times.
+#[derive(Debug, Clone, Default)]
+pub struct Knowledge {
+    /// Logits by text; where a teacher gives probabilities only, their logarithms.
+    pub logits: Vec<Vec<f32>>,
+    /// What an encoder has inside, where the teacher is one.
+    pub inner: Option<Inner>,
+}
+
+/// What an encoder has inside, by text.
+#[derive(Debug, Clone, Default)]
+pub struct Inner {
+    /// Width of its vectors.
+    pub width: usize,
+    /// The mean of the last layer's tokens.
+    pub pooled: Vec<Vec<f32>>,
+    /// The layers of [`Inner::states`].
+    pub layers: Vec<usize>,
+    /// The states of each layer that a loss compares: the tokens', one after the other, or their mean.
+    pub states: Vec<Vec<Vec<f32>>>,
+    /// The attention maps, averaged over heads, of the same layers; empty for layer 0.
+    pub maps: Vec<Vec<Vec<f32>>>,
+}
+
+/// What is kept of a teacher's layers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Keep {
+    /// Every token's state, and not their mean.
+    pub tokens: bool,
+    /// The attention maps.
+    pub maps: bool,
+}
+
+/// Cuts the rows of a batch's texts apart.
+fn by_text(flat: Vec<f32>, sizes: impl Iterator<Item = usize>) -> Vec<Vec<f32>> {
+    let mut rest = flat.as_slice();
+    let mut parts = Vec::new();
+    for size in sizes {
+        let (part, after) = rest.split_at(size.min(rest.len()));
+        parts.push(part.to_vec());
+        rest = after;
+    }
+    parts
+}
+
+impl Knowledge {
+    /// What an encoder says of texts that are its own tokens. `layers` are those whose states are kept. `on` hears how many texts are done; where it is cancelled, the rest is left out.
+    ///
+    /// # Errors
+    /// Candle's own.
+    pub fn of_encoder(
+        model: &Classifier,
+        tokens: &[Vec<u32>],
+        layers: &[usize],
+        keep: Keep,
+        on: &dyn Fn(usize),
+        cancel: &AtomicBool,
+    ) -> Candle<Self> {
+        let width = model.encoder().config().hidden_size;
+        let heads = model.encoder().config().num_attention_heads;
+        let mut inner = Inner {
+            width,
+            layers: layers.to_vec(),
+            states: vec![Vec::new(); layers.len()],
+            maps: vec![Vec::new(); layers.len()],
+            ..Inner::default()
+        };
+        let mut logits = Vec::with_capacity(tokens.len());
+        for part in tokens.chunks(AT_A_TIME) {
+            if cancel.load(Ordering::Relaxed) {
+                break;
+            }
+            let batch = Batch::new(part.iter().map(Vec::as_slice));
+            let (of_part, pass) = model.forward(&batch, Chance::default())?;
+            logits.extend(of_part.to_vec2::<f32>()?);
+            inner.pooled.extend(pass.pooled.to_vec2::<f32>()?);
+            for ((layer, states), to) in layers.iter().zip(&mut inner.states).zip(&mut inner.maps) {
+                let Some(state) = pass.states.get(*layer) else {
+                    candle_core::bail!("the teacher has no layer {layer}")
+                };
+                if keep.tokens {
+                    states
+                        .extend(by_text(state.flatten_all()?.to_vec1()?, batch.spans.iter().map(|s| s.len() * width)));
+                } else {
+                    states.extend(mean_of_texts(state, &batch.spans)?.to_vec2::<f32>()?);
+                }
+                if let (true, Some(shares)) = (keep.maps, layer.checked_sub(1).and_then(|i| pass.shares.get(i))) {
+                    let mean = mean_of_heads(shares, &batch.spans, heads)?.to_vec1()?;
+                    to.extend(by_text(mean, batch.spans.iter().map(|s| s.len() * s.len())));
+                }
+            }
+            on(logits.len());
+        }
+        Ok(Self { logits, inner: Some(inner) })
+    }
+
+    /// The logarithms of the mean probabilities of several teachers.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where they do not know the same texts and classes.
+    pub fn mean_of(all: &[&Self]) -> Result<Vec<Vec<f32>>> {
+        let shape = |one: &Self| (one.logits.len(), one.logits.first().map(Vec::len));
+        if all.windows(2).any(|pair| matches!(pair, [a, b] if shape(a) != shape(b))) {
+            return Err(Error::Input("the teachers of an ensemble know different texts or classes".into()));
+        }
+        let probabilities = |logits: &[f32]| -> Vec<f32> {
+            let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let sum: f32 = logits.iter().map(|x| (x - largest).exp()).sum();
+            logits.iter().map(|x| (x - largest).exp() / sum).collect()
+        };
+        let texts = all.first().map_or(0, |one| one.logits.len());
+        let mean = |text: usize| {
+            let rows: Vec<Vec<f32>> =
+                all.iter().filter_map(|one| one.logits.get(text)).map(|row| probabilities(row)).collect();
+            let classes = rows.first().map_or(0, Vec::len);
+            (0..classes)
+                .map(|class| {
+                    let sum: f32 = rows.iter().filter_map(|row| row.get(class)).sum();
+                    (sum / rows.len() as f32).max(1e-9).ln()
+                })
+                .collect()
+        };
+        Ok((0..texts).map(mean).collect())
+    }
+
+    /// Texts that it knows.
+    pub fn len(&self) -> usize {
+        self.logits.len()
+    }
+
+    /// Whether it knows none.
+    pub fn is_empty(&self) -> bool {
+        self.logits.is_empty()
+    }
+
+    /// The likeliest class of each text.
+    pub fn classes(&self) -> Vec<usize> {
+        let best = |logits: &Vec<f32>| {
+            let all = logits.iter().enumerate();
+            all.fold((0, f32::NEG_INFINITY), |best, (i, x)| if *x > best.1 { (i, *x) } else { best }).0
+        };
+        self.logits.iter().map(best).collect()
+    }
+
+    /// The probability of a class for each text.
+    pub fn probability(&self, labels: &[usize]) -> Vec<f32> {
+        let of = |(logits, label): (&Vec<f32>, &usize)| {
+            let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let sum: f32 = logits.iter().map(|x| (x - largest).exp()).sum();
+            logits.get(*label).map_or(0.0, |x| (x - largest).exp() / sum)
+        };
+        self.logits.iter().zip(labels).map(of).collect()
+    }
+
+    /// Whether the student's tokens are the teacher's, so that their states can be compared one by one.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming the first text that differs.
+    pub fn check_tokens(&self, texts: &[&str], tokens: &[Vec<u32>]) -> Result<()> {
+        let Some(inner) = &self.inner else { return Ok(()) };
+        let Some(states) = inner.states.first() else { return Ok(()) };
+        for ((text, tokens), states) in texts.iter().zip(tokens).zip(states) {
+            let of_teacher = states.len() / inner.width.max(1);
+            if of_teacher != tokens.len() {
+                return Err(Error::Input(format!(
+                    "vocabularies differ: {text:?} has {} tokens for the student and {of_teacher} for the teacher, so their \
+                     states cannot be compared one by one; leave `layers` empty, or give the student the teacher's vocabulary",
+                    tokens.len()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The targets of some texts.
+    ///
+    /// # Errors
+    /// Candle's own.
+    pub fn targets(&self, rows: &[usize], settings: &Settings, to: &mut Targets) -> Candle<()> {
+        let matrix = |from: &[Vec<f32>], width: Option<usize>| -> Candle<Tensor> {
+            let flat: Vec<f32> = rows.iter().filter_map(|row| from.get(*row)).flatten().copied().collect();
+            let count = flat.len();
+            match width {
+                Some(width) => Tensor::from_vec(flat, (count / width.max(1), width), &Device::Cpu),
+                None => Tensor::from_vec(flat, count, &Device::Cpu),
+            }
+        };
+        if settings.kd > 0.0 {
+            to.logits = Some(matrix(&self.logits, self.logits.first().map(Vec::len))?);
+        }
+        let Some(inner) = self.inner.as_ref().filter(|_| settings.needs_states()) else { return Ok(()) };
+        to.pooled = Some(matrix(&inner.pooled, Some(inner.width))?);
+        for (_, layer) in &settings.layers {
+            let Some(place) = inner.layers.iter().position(|l| l == layer) else {
+                candle_core::bail!("the teacher's layer {layer} was not kept")
+            };
+            if let (true, Some(states)) = (settings.align > 0.0, inner.states.get(place)) {
+                to.states.push(matrix(states, Some(inner.width))?);
+            }
+            if let (true, Some(maps)) = (settings.maps > 0.0 && *layer > 0, inner.maps.get(place)) {
+                to.maps.push(matrix(maps, None)?);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! Texts as tokens.
+
+mod reduced;
+
+use std::{collections::HashMap, path::Path};
+
+use qsef_core::{Error, Result};
+use tokenizers::Tokenizer;
+
+pub use reduced::Reduced;
+
+/// A tokenizer as it stands in `tokenizer.json`.
+#[derive(Clone)]
+pub struct Words {
+    tokenizer: Tokenizer,
+    /// The file's text.
+    json: String,
+    window: usize,
+}
+
+impl Words {
+    /// Reads `tokenizer.json`; texts are cut after `window` tokens.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and [`Error::ModelFile`] for what is no tokenizer.
+    pub fn load(path: &Path, window: usize) -> Result<Self> {
+        let json = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        Self::parse(json, window).map_err(|e| Error::ModelFile(format!("{}: {e}", path.display())))
+    }
+
+    fn parse(json: String, window: usize) -> Result<Self, String> {
+        let mut tokenizer: Tokenizer = json.parse().map_err(|e: tokenizers::Error| e.to_string())?;
+        let truncation = tokenizers::TruncationParams { max_length: window, ..Default::default() };
+        tokenizer.with_truncation(Some(truncation)).map_err(|e| e.to_string())?;
+        tokenizer.with_padding(None);
+        Ok(Self { tokenizer, json, window })
+    }
+
+    /// The file's text.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// Tokens that there are.
+    pub fn vocabulary(&self) -> usize {
+        self.tokenizer.get_vocab_size(true)
+    }
+
+    /// The tokens that are words of at least three letters, with their numbers.
+    pub fn whole_words(&self) -> HashMap<String, u32> {
+        let word = |(token, _): &(String, u32)| token.len() > 2 && token.chars().all(char::is_alphabetic);
+        self.tokenizer.get_vocab(false).into_iter().filter(word).collect()
+    }
+
+    /// The most tokens of a text.
+    pub fn window(&self) -> usize {
+        self.window
+    }
+
+    /// The tokens' numbers, at least one.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a text that has none.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let bad = |why: String| Error::Input(format!("the text {text:?} cannot be read: {why}"));
+        let ids = self.tokenizer.encode(text, true).map_err(|e| bad(e.to_string()))?.get_ids().to_vec();
+        if ids.is_empty() { Err(bad("it has no tokens".into())) } else { Ok(ids) }
+    }
+}

@@ -1,0 +1,68 @@
+//! Distillation with the models of this machine.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use qsef_core::{Error, Result};
+use qsef_distill::{
+    config::Config,
+    run::{Event, Host, Results},
+    teacher::of_model,
+};
+use tokio::runtime::Handle;
+
+use super::Models;
+
+/// How long an answer may go on after the work was cancelled.
+const CHECK_EVERY: Duration = Duration::from_millis(50);
+
+impl Models {
+    /// Does a grid of training runs; `on` hears how far it is, from another thread. Dropping the future ends the work after the current
+    /// step, with a checkpoint: the same call goes on from there.
+    ///
+    /// # Errors
+    /// As [`qsef_distill::run::run`].
+    pub async fn distill(&self, config: Config, on: impl Fn(&Event) + Send + 'static) -> Result<Results> {
+        let runtime = Handle::current();
+        self.blocking(move |models, cancel| {
+            let host = Host {
+                resolve: &|name: &Path| models.encoder_dir(name, cancel),
+                ask: &|name: &str, labels: &[String], texts: &[String]| {
+                    let model = models.model(name)?;
+                    let told = |done: usize| {
+                        let (done, total) = (done as u64, texts.len() as u64);
+                        on(&Event { what: "teacher answers".into(), done, total, note: String::new() });
+                    };
+                    runtime.block_on(async {
+                        tokio::select! {
+                            answers = of_model(&model, labels, texts, told) => answers,
+                            () = cancelled(cancel) => Err(Error::Cancelled),
+                        }
+                    })
+                },
+                on: &on,
+                cancel,
+            };
+            qsef_distill::run::run(&config, &host)
+        })
+        .await
+    }
+
+    /// The directory of an encoder: a path where it is one, else a name of the manifest, which is fetched.
+    fn encoder_dir(&self, name: &Path, cancel: &AtomicBool) -> Result<PathBuf> {
+        if name.components().count() > 1 || name.join("config.json").is_file() {
+            return Ok(name.to_owned());
+        }
+        let name = name.to_str().ok_or_else(|| Error::Input(format!("{} is no model's name", name.display())))?;
+        Ok(self.files(name, cancel)?.dir)
+    }
+}
+
+async fn cancelled(flag: &AtomicBool) {
+    while !flag.load(Ordering::Relaxed) {
+        tokio::time::sleep(CHECK_EVERY).await;
+    }
+}

@@ -1,0 +1,168 @@
+//! Experts that `qsef distill export` made, in a directory each. They can come, change and go while a process runs.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use qsef_agent::Registry;
+use qsef_candle::classifier::CandleClassifier;
+use qsef_core::{AnyExpert, Error, Expert, ExpertCall, ExpertProfile, Outcome, Payload, Result};
+use qsef_distill::export::{PROFILE, Profile};
+
+use super::Models;
+
+/// An expert that tells the class of a text, by a small encoder.
+#[derive(Clone)]
+pub struct Distilled {
+    profile: Profile,
+    classifier: CandleClassifier,
+}
+
+impl Distilled {
+    /// Loads an expert's directory.
+    ///
+    /// # Errors
+    /// As [`Profile::read`] and [`CandleClassifier::load`].
+    pub fn load(dir: &Path) -> Result<Self> {
+        let profile = Profile::read(dir)?;
+        let classifier = CandleClassifier::load(&profile.expert.id, dir)?;
+        Ok(Self { profile, classifier })
+    }
+
+    /// All that is known of it.
+    pub fn about(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// The class of a text, and how sure that is, in [0, 1].
+    ///
+    /// # Errors
+    /// As [`CandleClassifier::classify`].
+    pub fn tell(&self, text: &str) -> Result<(&str, f32)> {
+        let found = self.classifier.classify(text)?;
+        let label = self.classifier.labels().get(found.class).map_or("", String::as_str);
+        Ok((label, found.probabilities.get(found.class).copied().unwrap_or_default()))
+    }
+}
+
+impl Expert for Distilled {
+    fn profile(&self) -> &ExpertProfile {
+        &self.profile.expert
+    }
+
+    fn covers(&self, task: &str) -> Option<f64> {
+        self.tell(task).ok().map(|(_, confidence)| f64::from(confidence))
+    }
+
+    async fn run(&self, call: ExpertCall) -> Result<Outcome> {
+        // What another expert made is what is to be told the class of.
+        let text = call.inputs.first().map_or_else(|| call.task.clone(), |input| input.payload.to_text());
+        let (label, confidence) = self.tell(&text)?;
+        let least = self.profile.limits.least_confidence;
+        if confidence < least {
+            let message = format!("it is {confidence:.2} sure of `{label}`, and answers from {least:.2} on");
+            return Err(Error::Declined { expert: self.profile.expert.id.clone(), message });
+        }
+        Ok(Outcome::from(Payload::text(label)))
+    }
+}
+
+impl Models {
+    /// The experts in the home directory's `experts`; those that cannot be loaded, and those of `taken` ids, in sentences.
+    pub(super) fn distilled(&self, taken: &[AnyExpert]) -> (Vec<AnyExpert>, Vec<String>) {
+        let (mut experts, mut warnings) = (Vec::new(), Vec::new());
+        for dir in DistilledFolder::new(self.inner.store.root().join("experts")).found().into_keys() {
+            match Distilled::load(&dir) {
+                Ok(expert) if taken.iter().all(|other| other.profile().id != expert.profile().id) => {
+                    experts.push(AnyExpert::new(expert));
+                }
+                Ok(expert) => warnings.push(format!(
+                    "{} is left out: the agent has an expert `{}`",
+                    dir.display(),
+                    expert.profile().id
+                )),
+                Err(error) => warnings.push(format!("{} is left out: {error}", dir.display())),
+            }
+        }
+        (experts, warnings)
+    }
+}
+
+/// A directory of experts' directories, such as `experts` in the [`crate::home`] directory.
+#[derive(Debug, Clone)]
+pub struct DistilledFolder {
+    dir: PathBuf,
+    /// By directory: when its profile was written, and the id of the expert in the registry; no id for one that could not be had.
+    known: BTreeMap<PathBuf, (SystemTime, Option<String>)>,
+}
+
+impl DistilledFolder {
+    /// The directory need not be there yet.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), known: BTreeMap::new() }
+    }
+
+    /// The experts' directories that are complete, with the time of their profiles.
+    fn found(&self) -> BTreeMap<PathBuf, SystemTime> {
+        let entries = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        let complete = entries.filter(|e| !e.file_name().to_string_lossy().starts_with('.')).filter_map(|entry| {
+            let changed = std::fs::metadata(entry.path().join(PROFILE)).and_then(|m| m.modified()).ok()?;
+            Some((entry.path(), changed))
+        });
+        complete.collect()
+    }
+
+    /// Has a registry follow what changed since the last time: experts that came, changed or went. What could not be had, in sentences,
+    /// once for each change. Without a change it takes microseconds.
+    ///
+    /// # Errors
+    /// The embedder's own.
+    pub async fn refresh(&mut self, registry: &mut Registry) -> Result<Vec<String>> {
+        let found = self.found();
+        let mut warnings = Vec::new();
+        let gone: Vec<PathBuf> = self
+            .known
+            .iter()
+            .filter(|(dir, (at, _))| found.get(*dir) != Some(at))
+            .map(|(dir, _)| dir.clone())
+            .collect();
+        for dir in gone {
+            if let Some((_, Some(id))) = self.known.remove(&dir)
+                && let Err(error) = registry.remove(&id)
+            {
+                warnings.push(error.to_string());
+            }
+        }
+        for (dir, changed) in found {
+            if self.known.contains_key(&dir) {
+                continue;
+            }
+            let id = match Distilled::load(&dir) {
+                Ok(expert) => {
+                    let id = expert.profile().id.clone();
+                    // It came with the agent, before this folder was asked.
+                    if registry.get(&id).is_some_and(|there| there.profile() == expert.profile()) {
+                        self.known.insert(dir, (changed, Some(id)));
+                        continue;
+                    }
+                    match registry.add(AnyExpert::new(expert)).await {
+                        Ok(()) => Some(id),
+                        Err(error @ Error::Input(_)) => {
+                            warnings.push(format!("{} is left out: {error}", dir.display()));
+                            None
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+                Err(error) => {
+                    warnings.push(format!("{} is left out: {error}", dir.display()));
+                    None
+                }
+            };
+            self.known.insert(dir, (changed, id));
+        }
+        Ok(warnings)
+    }
+}

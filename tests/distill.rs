@@ -1,0 +1,117 @@
+//! `qsef distill` from rows to an expert that a registry picks up while it is in use: with the real tokenizer and embedder, on few rows.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // helpers of tests are test code
+
+use std::{fmt::Write, path::Path};
+
+use assert_cmd::cargo::cargo_bin_cmd;
+use qsef::{
+    AnyExpert, Budget, DistilledFolder, ExpertCall, ExpertProfile, Models, Outcome, Payload, Plan, Registry,
+    experts::FnExpert,
+};
+use serde_json::Value;
+
+const CLASSES: [(&str, [&str; 6]); 3] = [
+    ("pay_bill", ["bill", "invoice", "payment", "rent", "fee", "debt"]),
+    ("weather", ["rain", "snow", "sun", "wind", "storm", "cloud"]),
+    ("play_music", ["song", "album", "playlist", "band", "tune", "concert"]),
+];
+
+/// Rows and a configuration in a directory.
+fn prepare(dir: &Path, modes: &str) {
+    let mut rows = String::new();
+    for (split, count) in [("train", 120), ("val", 30), ("test", 60)] {
+        for i in 0..count {
+            let (label, words) = CLASSES[i % 3];
+            let (one, other) = (words[i / 3 % 6], words[(i / 3 + 1 + i / 18) % 6]);
+            let asked = ["please tell me of the", "what about the", "i want to know of"][i / 7 % 3];
+            writeln!(rows, r#"{{"text":"{asked} {one} and the {other}","label":"{label}","split":"{split}"}}"#)
+                .unwrap();
+        }
+    }
+    std::fs::write(dir.join("rows.jsonl"), rows).unwrap();
+    let config = format!(
+        "data = \"rows.jsonl\"\nvalid = \"rows.jsonl\"\ntest = \"rows.jsonl\"\nout = \"out\"\nsteps = 40\nseeds = [1, 2]\n\
+         modes = [{modes}]\n[student]\nlayers = 1\nhidden = 32\nheads = 2\n[train]\nbatch = 24\nrate = 0.01\nvalidate_every = 20\n"
+    );
+    std::fs::write(dir.join("run.toml"), config).unwrap();
+}
+
+fn qsef(args: &[&str]) -> assert_cmd::Command {
+    let mut command = cargo_bin_cmd!("qsef");
+    command.args(args);
+    command
+}
+
+#[test]
+fn mistakes_are_one_line_with_the_place() {
+    let dir = tempfile::tempdir().unwrap();
+    prepare(dir.path(), r#""none", "kd""#);
+    let config = dir.path().join("run.toml");
+    let ended = qsef(&["distill", "run", "--config", config.to_str().unwrap(), "--json"]).output().unwrap();
+    let errors = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!((ended.status.code(), ended.stdout.len()), (Some(2), 0), "{errors}");
+    assert!(errors.contains("run.toml:7 (modes): the mode `kd` needs a [teacher]"), "{errors}");
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+}
+
+#[tokio::test]
+async fn a_student_becomes_an_expert_while_the_registry_is_in_use() {
+    let dir = tempfile::tempdir().unwrap();
+    prepare(dir.path(), r#""none", "none+augment""#);
+    let config = dir.path().join("run.toml");
+    let config = config.to_str().unwrap();
+    let ended = qsef(&["distill", "run", "--config", config, "--json"]).output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let results: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert_eq!((results["runs"].as_array().unwrap().len(), results["summary"][0]["mode"].as_str()), (4, Some("none")));
+    for field in ["accuracy", "macro_f1", "params", "steps", "seconds"] {
+        assert!(results["runs"][0][field].as_f64().unwrap() > 0.0, "{field}");
+    }
+    assert!(results["summary"][0]["mean"].as_f64().unwrap() > 0.9, "{}", results["summary"]);
+
+    // Somebody answers before.
+    let general = FnExpert::new(ExpertProfile::new("general", "Answers anything."), |_| Ok(Payload::text("hm")));
+    let embedder = Models::open(|_| {}).unwrap().embedder(qsef::DEFAULT_EMBEDDER).await.unwrap();
+    let mut registry = Registry::new(embedder, vec![AnyExpert::new(general)], Some("general")).await.unwrap();
+    let experts = dir.path().join("experts");
+    let mut folder = DistilledFolder::new(&experts);
+    assert!(folder.refresh(&mut registry).await.unwrap().is_empty());
+    let request = "what about the snow and the wind";
+    let assigned = registry.assign(&Plan::single(request), &Budget::default()).await.unwrap().remove(0);
+    assert_eq!(assigned.expert, "general");
+
+    let into = experts.to_str().unwrap();
+    let export = |id: &str, about: &str| {
+        let args =
+            ["distill", "export", "--config", config, "--id", id, "--description", about, "--into", into, "--json"];
+        let ended = qsef(&args).output().unwrap();
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        serde_json::from_slice::<Value>(&ended.stdout).unwrap()
+    };
+    let exported = export("topics", "Tells what a request is about: bills, weather or music.");
+    assert!(exported["latency_ms"].as_f64().unwrap() > 0.0, "{exported}");
+    assert!(folder.refresh(&mut registry).await.unwrap().is_empty());
+    let assigned = registry.assign(&Plan::single(request), &Budget::default()).await.unwrap().remove(0);
+    assert_eq!(assigned.expert, "topics");
+    let run = async |registry: &Registry| registry.get("topics").unwrap().run(ExpertCall::new(request)).await;
+    let Outcome { payload, .. } = run(&registry).await.unwrap();
+    assert_eq!(payload.to_text(), "weather");
+    let declined = registry.get("topics").unwrap().run(ExpertCall::new("quantum chromodynamics")).await;
+    assert!(
+        declined.is_err() || declined.is_ok_and(|o| CLASSES.iter().any(|(label, _)| *label == o.payload.to_text()))
+    );
+
+    // Exported anew, it is replaced; what cannot be read is told once; what goes is gone.
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    export("topics", "Tells topics.");
+    std::fs::create_dir_all(experts.join("broken")).unwrap();
+    std::fs::write(experts.join("broken/profile.toml"), "[expert]\nid = 3\n").unwrap();
+    let warnings = folder.refresh(&mut registry).await.unwrap();
+    assert!(warnings.len() == 1 && warnings[0].contains("profile.toml"), "{warnings:?}");
+    assert_eq!(registry.get("topics").unwrap().profile().description, "Tells topics.");
+    assert!(folder.refresh(&mut registry).await.unwrap().is_empty());
+    std::fs::remove_dir_all(experts.join("topics")).unwrap();
+    assert!(folder.refresh(&mut registry).await.unwrap().is_empty());
+    assert!(registry.get("topics").is_none());
+}
