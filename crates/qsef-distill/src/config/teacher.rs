@@ -39,7 +39,7 @@ pub enum TeacherConfig {
         /// The teachers.
         members: Vec<TeacherConfig>,
     },
-    /// A file of logits ([`crate::teacher::stored`]).
+    /// A file of logits that were stored.
     Logits {
         /// The file.
         file: PathBuf,
