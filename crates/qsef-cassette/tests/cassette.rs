@@ -124,7 +124,8 @@ impl LanguageModel for Pieces {
 
     async fn stream(&self, request: Request) -> Result<DeltaStream> {
         let text = |text: &str| {
-            let logprob = TokenLogprob { token: text.into(), logprob: -0.5, top: vec![("x".into(), -1.0)] };
+            let logprob =
+                TokenLogprob { token: text.into(), logprob: -0.5, top: vec![("x".into(), -1.0)], top_ids: vec![7] };
             Ok(Delta::Text { text: text.into(), logprobs: vec![logprob] })
         };
         let usage = Usage { prompt_tokens: 9, cached_tokens: 2, completion_tokens: 3 };

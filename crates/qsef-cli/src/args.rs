@@ -7,7 +7,7 @@ use qsef::{
     run::{Integration, Method},
 };
 
-use crate::{kb::args::Kb, trace};
+use crate::{curriculum::args::Curriculum, kb::args::Kb, trace};
 
 /// Plans a request, gives each part to the expert that fits best, and joins the answer.
 #[derive(Debug, Parser)]
@@ -47,6 +47,9 @@ pub enum Command {
     /// Serve an agent to other programs, over the Model Context Protocol
     #[command(after_help = MCP_HELP)]
     Mcp(Mcp),
+    /// Make data to train small models on: the same knowledge in tiers
+    #[command(subcommand)]
+    Curriculum(Curriculum),
     /// Train small experts from large ones
     #[command(subcommand)]
     Distill(Distill),

@@ -5,6 +5,7 @@ mod args;
 mod ask;
 mod bench;
 mod chat;
+mod curriculum;
 mod distill;
 mod eval;
 mod experts;
@@ -60,6 +61,7 @@ async fn run(command: Command) -> qsef::Result<End> {
         Command::Chat(args) => chat::run(args).await,
         Command::Experts(args) => experts::run(args).await,
         Command::Models(args) => models::run(args).await,
+        Command::Curriculum(curriculum::args::Curriculum::Generate(args)) => curriculum::generate(*args).await,
         Command::Distill(Distill::Run(args)) => distill::run(args).await,
         Command::Distill(Distill::Export(args)) => distill::export_expert(args).await,
         Command::Eval(Eval::Plan(args)) => eval::plan(args).await,

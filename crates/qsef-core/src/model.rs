@@ -185,6 +185,9 @@ pub struct TokenLogprob {
     pub logprob: f32,
     /// The likeliest tokens at this place with their ln p, best first.
     pub top: Vec<(String, f32)>,
+    /// Their numbers in the model's vocabulary, in the same order; empty where the backend does not tell them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub top_ids: Vec<u32>,
 }
 
 /// A piece of a streamed answer.

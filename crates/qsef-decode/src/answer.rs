@@ -28,8 +28,9 @@ impl<V: Vocabulary, F: FnMut(Delta) -> bool> Writer<V, F> {
         self.text.push_str(&self.joiner.push(&bytes));
         if let Some((logprob, top)) = ranks {
             let name = |token: u32| String::from_utf8_lossy(&self.vocabulary.bytes(token)).into_owned();
+            let top_ids = top.iter().map(|(token, _)| *token).collect();
             let top = top.into_iter().map(|(token, logprob)| (name(token), logprob)).collect();
-            self.waiting.push(TokenLogprob { token: name(token), logprob, top });
+            self.waiting.push(TokenLogprob { token: name(token), logprob, top, top_ids });
         }
     }
 

@@ -130,9 +130,10 @@ fn ln(log10: f32) -> f32 {
 /// Of a token and the likeliest ones in its place. (What mistral.rs calls a token with these has no public name.)
 fn natural(token: String, logprob: f32, top: Vec<TopLogprob>) -> TokenLogprob {
     let text = |one: TopLogprob| (one.bytes.unwrap_or_else(|| one.token.to_string()), ln(one.logprob));
-    let mut top: Vec<(String, f32)> = top.into_iter().map(text).collect();
-    top.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-    TokenLogprob { token, logprob: ln(logprob), top }
+    let mut top = top;
+    top.sort_by(|a, b| b.logprob.total_cmp(&a.logprob));
+    let top_ids = top.iter().map(|one| one.token).collect();
+    TokenLogprob { token, logprob: ln(logprob), top: top.into_iter().map(text).collect(), top_ids }
 }
 
 /// The first line of an error: mistral.rs appends where in its code it was made.

@@ -222,6 +222,12 @@ impl Chunk {
             token: one.token.clone(),
             logprob: one.logprob,
             top: one.top_logprobs.iter().map(|top| (top.token.clone(), top.logprob)).collect(),
+            // Servers that name tokens by their numbers write them so (vLLM's `return_tokens_as_token_ids`).
+            top_ids: one
+                .top_logprobs
+                .iter()
+                .map_while(|top| top.token.strip_prefix("token_id:")?.parse().ok())
+                .collect(),
         };
         tokens.into_iter().flatten().map(read).collect()
     }

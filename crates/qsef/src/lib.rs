@@ -78,6 +78,8 @@ pub use qsef_agent::{
 pub use qsef_candle::{decoder::CandleModel, embedder::CandleEmbedder, models};
 pub use qsef_cassette as cassette;
 pub use qsef_core::*;
+#[cfg(feature = "curriculum")]
+pub use qsef_curriculum as curriculum;
 #[cfg(feature = "distill")]
 pub use qsef_distill as distill;
 #[cfg(feature = "eval")]

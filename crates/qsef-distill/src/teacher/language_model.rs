@@ -97,7 +97,7 @@ mod tests {
 
     fn first(top: &[(&str, f32)]) -> Vec<TokenLogprob> {
         let top = top.iter().map(|(token, p)| ((*token).to_owned(), *p)).collect();
-        vec![TokenLogprob { token: "A".into(), logprob: -0.1, top }]
+        vec![TokenLogprob { token: "A".into(), logprob: -0.1, top, top_ids: Vec::new() }]
     }
 
     #[test]
