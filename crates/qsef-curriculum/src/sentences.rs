@@ -143,7 +143,9 @@ pub fn split(text: &str) -> Vec<(&str, bool)> {
         }
         let rest = text.get(end..).unwrap_or_default();
         let ends = if chinese {
-            true
+            // “走。”他说。 is one sentence.
+            let quoted = text.get(..end).unwrap_or_default().ends_with(['”', '」', '"']);
+            !quoted || rest.is_empty() || rest.starts_with(|c: char| c.is_whitespace() || matches!(c, '“' | '「'))
         } else {
             let next = rest.trim_start().chars().next();
             let begins = next.is_none_or(|c| {

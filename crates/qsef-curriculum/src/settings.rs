@@ -168,7 +168,10 @@ impl Settings {
     /// # Errors
     /// [`Error::Io`], and [`Error::File`] with the line for what does not read and with the field for what cannot be.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => Error::Input(format!("there is no file {}", path.display())),
+            _ => Error::io("read", path, e),
+        })?;
         let settings: Self = toml::from_str(&text).map_err(|e| {
             let line = e.span().map(|span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
             Error::File { path: path.into(), line, field: None, message: e.message().to_owned() }

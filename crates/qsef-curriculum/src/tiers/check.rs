@@ -31,9 +31,11 @@ pub(crate) fn is_refusal(text: &str) -> bool {
     REFUSALS.iter().any(|begin| lower.starts_with(begin)) || lower.starts_with("作为一个人工智能")
 }
 
-/// A text as it is compared: letters and digits alone, in lower case.
+/// A text as it is compared: letters, digits and the ends of sentences, in lower case. One that is cut into shorter sentences is
+/// another.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    let counts = |c: &char| c.is_alphanumeric() || matches!(c, '.' | '!' | '?' | '。' | '！' | '？');
+    text.chars().filter(counts).flat_map(char::to_lowercase).collect()
 }
 
 /// One space for each white space, and a mark at the end where the sentence has one.
