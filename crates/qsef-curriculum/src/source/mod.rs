@@ -2,7 +2,10 @@
 
 mod rows;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use qsef_core::{Error, Result};
 use qsef_knowledge::{KnowledgeBase, Passage, read_passages};
@@ -51,34 +54,33 @@ impl Reading {
     pub fn path(&self, path: &Path) -> Result<Read> {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
         if path.is_file() && matches!(extension, "jsonl" | "ndjson") {
-            return rows::read(path, self);
+            return rows::read(path, &path.to_string_lossy(), self);
         }
         let (passages, left) = read_passages(&[PathBuf::from(path)])?;
+        // Rows below a directory are read as rows.
+        let is_rows = |file: &str| file.ends_with(".jsonl") || file.ends_with(".ndjson");
+        let mut files = BTreeSet::new();
         let mut read = Read::default();
         for left in left {
-            // Rows below a directory are read as rows.
-            let is_rows = left.path.extension().is_some_and(|e| e == "jsonl" || e == "ndjson");
-            if !is_rows {
-                let origin = Origin { source: named(path, &left.path.to_string_lossy()), ..Origin::default() };
+            let file = left.path.to_string_lossy().into_owned();
+            if is_rows(&file) {
+                files.insert(file);
+            } else {
+                let origin = Origin { source: named(path, &file), ..Origin::default() };
                 read.rejected.push(Rejected::unread(origin, left.why));
             }
         }
-        let rows_of = |name: &str| name.ends_with(".jsonl") || name.ends_with(".ndjson");
-        for passage in passages.iter().filter(|passage| !rows_of(&passage.source)) {
-            self.passage(&mut read, passage, &named(path, &passage.source));
-        }
-        if path.is_dir() {
-            let mut files: Vec<PathBuf> = std::fs::read_dir(path)
-                .map_err(|e| Error::io("read", path, e))?
-                .filter_map(|entry| Some(entry.ok()?.path()))
-                .filter(|file| file.is_file() && rows_of(&file.to_string_lossy()))
-                .collect();
-            files.sort();
-            for file in files {
-                let more = rows::read(&file, self)?;
-                read.items.extend(more.items);
-                read.rejected.extend(more.rejected);
+        for passage in &passages {
+            if is_rows(&passage.source) {
+                files.insert(passage.source.clone());
+            } else {
+                self.passage(&mut read, passage, &named(path, &passage.source));
             }
+        }
+        for file in files {
+            let more = rows::read(Path::new(&file), &named(path, &file), self)?;
+            read.items.extend(more.items);
+            read.rejected.extend(more.rejected);
         }
         Ok(read)
     }

@@ -21,7 +21,8 @@ const MOST_BYTES: usize = 16 << 20;
 /// What a row is wrong in: the field, and what would be right.
 type Wrong = (&'static str, String);
 
-pub(super) fn read(path: &Path, reading: &Reading) -> Result<Read> {
+/// Reads a file that rows are to name as `source`.
+pub(super) fn read(path: &Path, source: &str, reading: &Reading) -> Result<Read> {
     let file = std::fs::File::open(path).map_err(|e| Error::io("open", path, e))?;
     let mut reader = BufReader::new(file);
     let mut read = Read::default();
@@ -35,11 +36,8 @@ pub(super) fn read(path: &Path, reading: &Reading) -> Result<Read> {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let origin = Origin {
-            source: path.to_string_lossy().into_owned(),
-            place: format!(":{number}"),
-            licence: reading.licence.clone(),
-        };
+        let origin =
+            Origin { source: source.to_owned(), place: format!(":{number}"), licence: reading.licence.clone() };
         let told = match row(&line) {
             Ok(row) => take(&row, reading, origin.clone(), &mut ids, &mut read),
             Err(why) => Err(("", why)),
@@ -169,7 +167,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rows.jsonl");
         std::fs::write(&path, lines).unwrap();
-        read(&path, &Reading { passage_words: 20, licence: Some("MIT".into()) }).unwrap()
+        read(&path, "rows.jsonl", &Reading { passage_words: 20, licence: Some("MIT".into()) }).unwrap()
     }
 
     #[test]
