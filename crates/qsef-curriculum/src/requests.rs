@@ -94,8 +94,6 @@ pub(crate) struct Counted {
     pub sent: u64,
     /// Requests that were answered from the cache.
     pub cached: u64,
-    /// Tokens of both.
-    pub tokens: u64,
 }
 
 /// A model behind a cache and a limit.
@@ -119,14 +117,13 @@ impl Asker {
         *self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn count(&self, usage: Usage, cached: bool) {
+    fn count(&self, cached: bool) {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         if cached {
             counted.cached += 1;
         } else {
             counted.sent += 1;
         }
-        counted.tokens += usage.prompt_tokens + usage.completion_tokens;
     }
 
     /// The answer to a request, from the cache where it is there.
@@ -142,7 +139,7 @@ impl Asker {
         let key = key(&model.info().name, &request);
         // An answer that does not read is asked for again.
         if let Some(answer) = self.cache.get(&key)?.and_then(|text| serde_json::from_str::<Asked>(&text).ok()) {
-            self.count(answer.usage, true);
+            self.count(true);
             return Ok(answer);
         }
         let _place = self.places.acquire().await.map_err(|e| Error::Internal(e.to_string()))?;
@@ -153,7 +150,7 @@ impl Asker {
                     let answer = Asked::from(generation);
                     let text = serde_json::to_string(&answer).map_err(|e| Error::Internal(e.to_string()))?;
                     self.cache.put(&key, &text)?;
-                    self.count(answer.usage, false);
+                    self.count(false);
                     return Ok(answer);
                 }
                 Err(error @ (Error::Unavailable { .. } | Error::TimedOut { .. })) if tried < TRIES => {

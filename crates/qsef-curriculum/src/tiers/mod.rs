@@ -61,19 +61,19 @@ struct Sentence {
     facts: Facts,
     vector: Option<Vec<f32>>,
     current: String,
-    /// Wordings that hold, with the numbers of the tiers that they were written for.
-    pool: Vec<(usize, String)>,
+    /// Other wordings that hold.
+    pool: Vec<String>,
 }
 
 impl Sentence {
-    fn take(&mut self, tier: usize, text: String) {
+    fn take(&mut self, text: String) {
         self.current.clone_from(&text);
-        self.pool.push((tier, text));
+        self.pool.push(text);
     }
 
     /// All wordings from hard to easy, the source's first.
     fn wordings(&self) -> Vec<String> {
-        let mut rest: Vec<(f64, &String)> = self.pool.iter().map(|(_, text)| (check::hardness(text), text)).collect();
+        let mut rest: Vec<(f64, &String)> = self.pool.iter().map(|text| (check::hardness(text), text)).collect();
         rest.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut all = vec![self.unit.text.clone()];
         all.extend(rest.into_iter().map(|(_, text)| text.clone()));
@@ -257,8 +257,8 @@ impl Work<'_> {
         }
         for ((((number, tier), choice), failed), discarded) in written.iter().zip(chosen).zip(failed).zip(discarded) {
             let Some(choice) = choice else {
-                let reasons: Vec<&str> = failed.iter().map(|(_, reason)| reason.as_str()).take(3).collect();
-                let because = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join("; ")) };
+                let reasons = write::reasons(failed);
+                let because = if reasons.is_empty() { String::new() } else { format!(" ({reasons})") };
                 let reason = format!(
                     "no wording was found that is less complex than the tier before and says the same{because}"
                 );
@@ -288,8 +288,8 @@ impl Work<'_> {
                     self.settings.most_distance
                 ))
             } else if f64::from(kept) > self.settings.most_kept * f64::from(sentences) {
-                let reasons: Vec<&str> = failed.iter().map(|(_, reason)| reason.as_str()).take(3).collect();
-                Some(format!("{kept} of {sentences} sentences could not be reworded: {}", reasons.join("; ")))
+                let reasons = write::reasons(failed);
+                Some(format!("{kept} of {sentences} sentences could not be reworded: {reasons}"))
             } else {
                 None
             };
@@ -320,8 +320,7 @@ impl Work<'_> {
             "required": ["text"], "additionalProperties": false,
         }));
         let answer = self.ask("topics", request).await?;
-        let text = serde_json::from_str::<serde_json::Value>(&answer.text).ok();
-        let text = text.and_then(|value| Some(value.get("text")?.as_str()?.trim().to_owned())).unwrap_or_default();
+        let text = field(&answer.text, "text").unwrap_or_default();
         if is_refusal(&text) || units(&text).len() < 2 {
             return Ok(Some("the model wrote no text about it".into()));
         }
@@ -346,8 +345,7 @@ impl Work<'_> {
             "required": ["question"], "additionalProperties": false,
         }));
         let answer = self.ask("questions", request).await?;
-        let value = serde_json::from_str::<serde_json::Value>(&answer.text).ok();
-        let question = value.and_then(|value| Some(value.get("question")?.as_str()?.trim().to_owned()));
+        let question = field(&answer.text, "question");
         // Of the text, and a question.
         let of_text = terms(&self.item.text);
         let fits = |question: &String| {
@@ -567,6 +565,12 @@ impl Work<'_> {
     fn distance(&self, a: &[f32], b: &[f32]) -> f64 {
         Metric::Cosine.distance(cosine(a, b))
     }
+}
+
+/// A text of an answer that is a JSON object.
+fn field(answer: &str, name: &str) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_str(answer).ok()?;
+    Some(value.get(name)?.as_str()?.trim().to_owned())
 }
 
 /// Without an embedder: half the share of the source's words that the other lacks.

@@ -27,6 +27,11 @@ pub(super) struct Draft {
     pub failed: Vec<(usize, String)>,
 }
 
+/// The first reasons, in a line.
+pub(super) fn reasons(failed: &[(usize, String)]) -> String {
+    failed.iter().map(|(_, reason)| reason.as_str()).take(3).collect::<Vec<_>>().join("; ")
+}
+
 /// Whether a wording needs no rewording for this tier's reader.
 fn is_easy(text: &str, tier: &Tier, language: Language) -> bool {
     longest(text) <= sentence_words(tier, language)
@@ -78,15 +83,13 @@ impl Work<'_> {
                     let distance =
                         vectors.as_ref().and_then(|all| Some(self.distance(sentence.vector.as_ref()?, all.get(nth)?)));
                     match self.fault(sentence, &text, distance) {
-                        None => sentence.take(number, text),
+                        None => sentence.take(text),
                         Some(reason) => failed.push((place, reason)),
                     }
                 }
             }
             if attempt == 0 && !failed.is_empty() {
-                let reasons: Vec<&str> = failed.iter().map(|(_, reason)| reason.as_str()).take(3).collect();
-                let text = self.joined(sentences, &first);
-                draft.discarded = Some((text, reasons.join("; ")));
+                draft.discarded = Some((self.joined(sentences, &first), reasons(&failed)));
             }
             if failed.is_empty() {
                 return Ok(draft);
