@@ -81,9 +81,8 @@ fn answer(request: &Value) -> String {
     if properties.contains_key("question") {
         return json!({"question": "What do the ferrets of the valley do?"}).to_string();
     }
-    if properties.values().any(|value| value.pointer("/properties/meaning").is_some()) {
-        let marks = |key: &String| (key.clone(), json!({"meaning": 5, "clear": 5, "fault": ""}));
-        return Value::Object(properties.keys().map(marks).collect()).to_string();
+    if properties.contains_key("same") {
+        return json!({"same": "yes"}).to_string();
     }
     let most: usize = user.rsplit("At most ").next().unwrap().split(' ').next().unwrap().parse().unwrap();
     let mut texts = Map::new();

@@ -51,7 +51,7 @@ mod source;
 mod tiers;
 
 pub use item::{Item, Kind, Language, Origin, Pair, Rejected, Row, Step, TeacherRow, Turn};
-pub use pipeline::{Done, Estimate, Generator, Input, Job, Progress, StudentProgress, arrange};
+pub use pipeline::{Done, Estimate, Generator, Input, Job, Prepared, Progress, StudentProgress, arrange};
 pub use prompts::hashes as prompt_hashes;
 pub use requests::Cache;
 pub use settings::{Settings, Student, Tier, default_tiers};

@@ -126,16 +126,12 @@ impl Asker {
         }
     }
 
-    /// The answer to a request, from the cache where it is there.
+    /// A model's answer to a request, from the cache where it is there. The model is the writer or the judge: both are behind this
+    /// cache and this limit.
     ///
     /// # Errors
     /// The model's own; [`Error::Unavailable`] where that lasts.
-    pub async fn ask(&self, request: Request) -> Result<Asked> {
-        self.ask_of(&self.model, request).await
-    }
-
-    /// As [`Asker::ask`], of another model behind the same cache and limit.
-    pub async fn ask_of(&self, model: &AnyModel, request: Request) -> Result<Asked> {
+    pub async fn ask(&self, model: &AnyModel, request: Request) -> Result<Asked> {
         let key = key(&model.info().name, &request);
         // An answer that does not read is asked for again.
         if let Some(answer) = self.cache.get(&key)?.and_then(|text| serde_json::from_str::<Asked>(&text).ok()) {
@@ -208,7 +204,7 @@ mod tests {
         let path = dir.path().join("a/requests.sqlite3");
         let ask = |model: &ScriptedModel, request: Request| {
             let asker = Asker::new(AnyModel::new(model.clone()), Cache::open(&path).unwrap(), 4);
-            async move { (asker.ask(request).await.unwrap().text, asker.counted()) }
+            async move { (asker.ask(asker.model(), request).await.unwrap().text, asker.counted()) }
         };
         let model = ScriptedModel::answers(["one", "two", "three"]);
         let request = Request::new(vec![Message::user("Hello")]);
@@ -244,9 +240,9 @@ mod tests {
         });
         let asker = Asker::new(AnyModel::new(model), Cache::in_memory().unwrap(), 1);
         let request = Request::new(vec![Message::user("Hello")]);
-        assert_eq!(asker.ask(request.clone()).await.unwrap().text, "there");
+        assert_eq!(asker.ask(asker.model(), request.clone()).await.unwrap().text, "there");
         assert_eq!(tried.load(Ordering::Relaxed), 3);
-        assert!(matches!(asker.ask(request.max_tokens(7)).await, Err(Error::Input(_))));
+        assert!(matches!(asker.ask(asker.model(), request.max_tokens(7)).await, Err(Error::Input(_))));
         assert_eq!(tried.load(Ordering::Relaxed), 4);
     }
 }

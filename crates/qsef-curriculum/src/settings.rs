@@ -84,6 +84,9 @@ pub struct Settings {
     pub student: Student,
     /// Longer texts are cut into passages of at most so many words.
     pub passage_words: usize,
+    /// Sentences that one request asks a model to reword, ≥ 1: 1 for small models, which mix sentences up; about 12 for large ones,
+    /// for which it saves the prompt.
+    pub sentences_at_once: usize,
     /// Times that what failed of a tier is written again, ≥ 0.
     pub attempts: u32,
     /// Each tier's `C_data` is below that of the tier before by at least this.
@@ -94,12 +97,11 @@ pub struct Settings {
     pub most_sentence_distance: f64,
     /// The largest share of a written tier's sentences that may stay as in the source though they are too long for its reader.
     pub most_kept: f64,
-    /// Whether a model judges what was written.
+    /// Whether a model judges each wording.
     pub judge: bool,
-    /// The least mark for meaning, of 1 to 5.
-    pub least_meaning: u8,
-    /// The least mark for clarity, of 1 to 5.
-    pub least_clear: u8,
+    /// The least probability, in [0, 1], with which the judge has to say that a wording tells the same. Where a backend gives no
+    /// probabilities, its yes is 1 and its no is 0.
+    pub least_agreement: f64,
     /// Of the sampler, and of everything that is drawn.
     pub seed: u64,
     /// The licence of rows that name none.
@@ -120,14 +122,14 @@ impl Default for Settings {
             stages: ["general", "domain", "specialist"].map(str::to_owned).to_vec(),
             student: Student::default(),
             passage_words: 130,
-            attempts: 2,
+            sentences_at_once: 1,
+            attempts: 3,
             least_step: 0.004,
             most_distance: 0.25,
             most_sentence_distance: 0.3,
             most_kept: 0.5,
             judge: true,
-            least_meaning: 3,
-            least_clear: 2,
+            least_agreement: 0.4,
             seed: 0,
             licence: None,
             diverse: 0,
@@ -218,6 +220,7 @@ impl Settings {
             ("most_distance", self.most_distance),
             ("most_sentence_distance", self.most_sentence_distance),
             ("most_kept", self.most_kept),
+            ("least_agreement", self.least_agreement),
             ("least_step", self.least_step),
         ];
         if let Some((field, value)) = shares.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {
@@ -230,6 +233,9 @@ impl Settings {
         let positive = |x: f64| x.is_finite() && x >= 0.0;
         if !(positive(student.params_b) && positive(student.k1) && positive(student.k2)) {
             return Err(("student", "params_b, k1 and k2 are numbers ≥ 0".into()));
+        }
+        if self.sentences_at_once == 0 {
+            return Err(("sentences_at_once", "1 is the least".into()));
         }
         if self.passage_words < 20 {
             return Err(("passage_words", format!("{} is too few; 20 are the least", self.passage_words)));

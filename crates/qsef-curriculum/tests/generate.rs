@@ -43,9 +43,8 @@ fn rule(request: &Request) -> String {
     if properties.contains_key("text") {
         return json!({"text": TEXT}).to_string();
     }
-    if properties.values().any(|value| value.pointer("/properties/meaning").is_some()) {
-        let marks = |key: &String| (key.clone(), json!({"meaning": 5, "clear": 5, "fault": ""}));
-        return Value::Object(properties.keys().map(marks).collect()).to_string();
+    if properties.contains_key("same") {
+        return json!({"same": "yes"}).to_string();
     }
     let most: usize = user.rsplit("At most ").next().unwrap().split(' ').next().unwrap().parse().unwrap();
     let mut texts = Map::new();
@@ -138,23 +137,26 @@ async fn a_model_that_copies_refuses_or_breaks_leaves_no_rows_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_judge_can_reject() {
-    let model = ScriptedModel::new(|request| Ok(rule(request)));
-    let judge = ScriptedModel::new(|request| {
-        let (properties, _) = asked(request);
-        let marks = |key: &String| {
-            let meaning = if key == "2" { 2 } else { 5 };
-            (key.clone(), json!({"meaning": meaning, "clear": 4, "fault": "the evening is missing"}))
-        };
-        Ok(Value::Object(properties.keys().map(marks).collect()).to_string())
-    });
-    let generator = Generator::new(Settings::default(), AnyModel::new(model), Cache::in_memory().unwrap())
-        .judge(AnyModel::new(judge));
-    let done: Vec<Outcome> = generator.outcomes(vec![item("a", TEXT)]).map(Result::unwrap).collect().await;
-    assert_eq!(done[0].rows.len(), 3);
-    let left = &done[0].rejected[0];
-    assert_eq!((left.step, left.tier.as_deref()), (Step::Judge, Some("student")));
-    assert!(left.reason.contains("meaning 2 of 5") && left.reason.contains("the evening is missing"));
+async fn what_the_judge_rejects_is_written_again_with_the_reason_and_falls_out_where_that_does_not_help() {
+    for (helps, rows) in [(true, 4), (false, 1)] {
+        let model = ScriptedModel::new(|request| Ok(rule(request)));
+        let writer = model.clone();
+        let written = move || writer.requests().iter().filter(|r| asked(r).1.contains("the judge finds")).count();
+        let judge = ScriptedModel::new(move |request| {
+            assert!(asked(request).0.contains_key("same"));
+            Ok(json!({"same": if helps && written() > 0 { "yes" } else { "no" }}).to_string())
+        });
+        let generator = Generator::new(Settings::default(), AnyModel::new(model.clone()), Cache::in_memory().unwrap())
+            .judge(AnyModel::new(judge));
+        let done: Vec<Outcome> = generator.outcomes(vec![item("a", TEXT)]).map(Result::unwrap).collect().await;
+        assert_eq!(done[0].rows.len(), rows, "{:?}", done[0].rejected);
+        assert_eq!(done[0].info.accepted, helps);
+        if !helps {
+            let left = &done[0].rejected[0];
+            assert_eq!((left.step, left.tier.as_deref()), (Step::Judge, Some("practitioner")));
+            assert!(left.reason.contains("the judge finds"), "{}", left.reason);
+        }
+    }
 }
 
 #[tokio::test]
@@ -208,7 +210,7 @@ async fn chinese_is_written_in_chinese() {
         if properties.contains_key("question") {
             return Ok(json!({"question": "山谷里的雪貂怎么生活？"}).to_string());
         }
-        if properties.values().any(|value| value.pointer("/properties/meaning").is_some()) {
+        if properties.contains_key("same") {
             return Ok(rule(request));
         }
         let most: usize = user.rsplit("每句最多").next().unwrap().split('个').next().unwrap().parse().unwrap();

@@ -45,7 +45,8 @@ pub async fn generate(args: Generate) -> Result<End> {
     job.limit = args.limit;
     job.progress = args.progress;
     job.resume = args.resume;
-    let estimate = models::or_cancelled(job.estimate(is_local)).await?;
+    let job = models::or_cancelled(job.prepare()).await?;
+    let estimate = job.estimate(is_local);
     if args.dry_run {
         if args.json {
             screen::json(&estimate)?;

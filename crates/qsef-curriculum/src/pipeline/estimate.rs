@@ -1,16 +1,23 @@
 //! What a job will take, before it is begun.
 
-use qsef_core::{AnyModel, Cost, Usage};
+use qsef_core::{AnyModel, Cost, Message, Usage};
 use serde::Serialize;
 
 use crate::{
     item::{Item, Kind},
+    prompts,
+    sentences::units,
     settings::Settings,
-    tiers::estimate,
+    tiers::estimate_tokens,
 };
 
 /// The share of a tier's sentences that is written again, as measured with the default model (docs/benchmarks.md).
 const AGAIN: f64 = 0.6;
+/// The share of what is written that holds so far that it is judged.
+const JUDGED: f64 = 0.5;
+/// Tokens of a text that is written about a topic, and of a sentence.
+const TOPIC: u64 = 220;
+const SENTENCE: u64 = 25;
 /// Tokens that a model of 10⁹ parameters on two cores reads and writes in a second (docs/benchmarks.md).
 const READ: f64 = 130.0;
 const WRITTEN: f64 = 16.0;
@@ -38,35 +45,43 @@ pub struct Estimate {
 impl Estimate {
     /// Of items; `local` for a model on this machine.
     pub fn of(items: &[Item], settings: &Settings, model: &AnyModel, concurrency: usize, local: bool) -> Self {
-        let written = settings.tiers.iter().filter(|tier| !tier.is_source()).count() as u64;
+        let written = settings.tiers.iter().filter(|tier| !tier.is_source()).count() as f64;
         let (mut requests, mut usage) = (0, Usage::default());
         // What all requests of a kind begin with is read once where states are kept.
         let mut repeated = 0;
         for item in items {
-            let (prompt, answer) = match item.kind {
-                Kind::Topic => (900, 220),
-                _ => estimate(&item.text, item.language),
+            let mut ask = |count: f64, prefix: &[Message], fresh: u64, answer: u64| {
+                let count = count.round() as u64;
+                let prefix: u64 =
+                    prefix.iter().map(|m| estimate_tokens(&m.as_text().unwrap_or_default(), item.language)).sum();
+                requests += count;
+                usage.prompt_tokens += count * (prefix + fresh);
+                usage.completion_tokens += count * answer;
+                repeated += count * prefix;
             };
+            let language = item.language;
+            let mut text = estimate_tokens(&item.text, language);
+            let mut sentences = units(&item.text).iter().filter(|unit| unit.is_prose).count().max(1) as u64;
             if item.kind == Kind::Reasoning {
-                requests += 1;
-                usage.prompt_tokens += prompt;
-                usage.completion_tokens += answer + 120;
+                ask(1.0, &prompts::reasoning(language), text + 60, text + 120);
                 continue;
             }
-            let again = |tokens: u64| (tokens as f64 * (1.0 + AGAIN)) as u64;
-            requests += again(written) + 1;
-            usage.prompt_tokens += again(prompt * written) + prompt;
-            usage.completion_tokens += again(answer * written) + 90;
-            repeated += again(written) * (prompt - answer.min(prompt));
-            if settings.judge {
-                requests += 1;
-                usage.prompt_tokens += answer * (written + 1) + 400;
-                usage.completion_tokens += 25 * written;
-            }
             if item.kind == Kind::Topic {
-                requests += 1;
-                usage.prompt_tokens += 300;
-                usage.completion_tokens += 220;
+                ask(1.0, &prompts::topic(language), 10, TOPIC);
+                (text, sentences) = (TOPIC, TOPIC / SENTENCE);
+            }
+            let groups = sentences.div_ceil(settings.sentences_at_once.max(1) as u64);
+            let each = text / groups;
+            ask(groups as f64 * written * (1.0 + AGAIN), &prompts::tier(language), each + 50, each + 5);
+            if settings.judge {
+                let verdicts = sentences as f64 * written * (1.0 + AGAIN) * JUDGED;
+                ask(verdicts, &prompts::judge(language), 2 * text / sentences + 30, 5);
+            }
+            if settings.tiers.iter().any(|tier| tier.analogy) {
+                ask(1.0, &prompts::analogy(language), text, 45);
+            }
+            if item.kind == Kind::Passage {
+                ask(1.0, &prompts::question(language), text, 20);
             }
         }
         let seconds = if local {

@@ -135,8 +135,11 @@ impl Job {
         Ok(all)
     }
 
-    /// Reads and filters: the items, what was left out, and what was scrubbed.
-    async fn prepared(&self) -> Result<(Vec<Item>, Vec<Rejected>, Value)> {
+    /// Reads and filters the sources, so that what they will take can be told before the work.
+    ///
+    /// # Errors
+    /// [`Error::Input`], [`Error::File`] and [`Error::Io`] for settings and sources that cannot be used.
+    pub async fn prepare(self) -> Result<Prepared> {
         self.settings.check().map_err(|(field, message)| Error::Input(format!("settings ({field}): {message}")))?;
         let Read { items, mut rejected } = self.read()?;
         let mut filter = Filter::new(&self.settings.filter)?;
@@ -166,16 +169,7 @@ impl Job {
                 is_chosen
             });
         }
-        Ok((kept, rejected, scrubbed))
-    }
-
-    /// About what it will take; `local` for a model on this machine.
-    ///
-    /// # Errors
-    /// As [`Job::run`], of its sources.
-    pub async fn estimate(&self, local: bool) -> Result<Estimate> {
-        let (items, _, _) = self.prepared().await?;
-        Ok(Estimate::of(&items, &self.settings, &self.model, self.concurrency, local))
+        Ok(Prepared { job: self, items: kept, rejected, scrubbed })
     }
 
     /// What tells this job from others.
@@ -191,28 +185,52 @@ impl Job {
         })
     }
 
+    /// Prepares and does it: see [`Prepared::run`].
+    ///
+    /// # Errors
+    /// Those of [`Job::prepare`] and [`Prepared::run`].
+    pub async fn run(self, on: impl Fn(&Progress)) -> Result<Done> {
+        self.prepare().await?.run(on).await
+    }
+}
+
+/// A job whose sources are read and filtered.
+#[derive(Debug)]
+pub struct Prepared {
+    job: Job,
+    items: Vec<Item>,
+    rejected: Vec<Rejected>,
+    scrubbed: Value,
+}
+
+impl Prepared {
+    /// About what it will take; `local` for a model on this machine.
+    pub fn estimate(&self, local: bool) -> Estimate {
+        Estimate::of(&self.items, &self.job.settings, &self.job.model, self.job.concurrency, local)
+    }
+
     /// Does it; `on` hears how far it is, from this task. Dropping the future, or killing the process, loses nothing that was answered: a
     /// job with [`Job::resume`] goes on there, and ends with the same files.
     ///
     /// # Errors
-    /// [`Error::Input`], [`Error::File`] and [`Error::Io`] for sources and folders that cannot be used, and what stops a model's
+    /// [`Error::Input`], [`Error::File`] and [`Error::Io`] for a folder that cannot be used, and what stops a model's
     /// work: a server that stays away, a key that is refused.
     pub async fn run(self, on: impl Fn(&Progress)) -> Result<Done> {
         let began = Instant::now();
-        let progress = self.progress.as_deref().map(StudentProgress::read).transpose()?;
-        let (items, mut rejected, scrubbed) = self.prepared().await?;
+        let Self { job, items, mut rejected, scrubbed } = self;
+        let progress = job.progress.as_deref().map(StudentProgress::read).transpose()?;
         let source = serde_json::to_vec(&items).map_err(|e| Error::Internal(e.to_string()))?;
-        let described = self.described(&hex(&Sha256::digest(&source)));
+        let described = job.described(&hex(&Sha256::digest(&source)));
         drop(source);
         // Held to the end.
-        let _folder = Folder::take(&self.out, &described, self.resume)?;
-        let settings = self.settings;
+        let _folder = Folder::take(&job.out, &described, job.resume)?;
+        let settings = job.settings;
         let mut generator =
-            Generator::new(settings.clone(), self.model, Cache::open(&self.cache)?).concurrency(self.concurrency);
-        if let Some(judge) = self.judge {
+            Generator::new(settings.clone(), job.model, Cache::open(&job.cache)?).concurrency(job.concurrency);
+        if let Some(judge) = job.judge {
             generator = generator.judge(judge);
         }
-        if let Some(embedder) = self.embedder {
+        if let Some(embedder) = job.embedder {
             generator = generator.embedder(embedder);
         }
         let mut state = Progress { total: items.len(), ..Progress::default() };
@@ -256,7 +274,7 @@ impl Job {
             manifest.insert("scrubbed".into(), scrubbed);
             manifest.insert("qsef".into(), env!("CARGO_PKG_VERSION").into());
         }
-        let job = output::Job {
+        let written = output::Job {
             tiers: &tiers,
             stages: &settings.stages,
             manifest,
@@ -265,7 +283,7 @@ impl Job {
             seed: settings.seed,
             resample: progress.is_some(),
         };
-        let summary = output::write(Path::new(&self.out), &job, &rows, &pairs, &rejected, &teacher)?;
+        let summary = output::write(Path::new(&job.out), &written, &rows, &pairs, &rejected, &teacher)?;
         Ok(Done { summary, requests: state.sent, elapsed_s: began.elapsed().as_secs_f64() })
     }
 }

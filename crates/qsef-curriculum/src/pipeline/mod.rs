@@ -9,4 +9,4 @@ mod job;
 pub use arrange::{StudentProgress, arrange};
 pub use estimate::Estimate;
 pub use generator::Generator;
-pub use job::{Done, Input, Job, Progress};
+pub use job::{Done, Input, Job, Prepared, Progress};

@@ -5,6 +5,7 @@ use qsef_score::{complexity::complexity, text::words};
 use crate::{
     facts::{Facts, added, lost, negation_added},
     item::Language,
+    sentences::split,
 };
 
 /// What a rewording must not begin with: a model that refuses or speaks of itself.
@@ -77,6 +78,13 @@ impl Compared<'_> {
         if long > most {
             return vec![format!("it has {long} words, and the sentence has {}", words(self.sentence).len())];
         }
+        let mut said: Vec<String> = split(text).into_iter().map(|(sentence, _)| plain(sentence)).collect();
+        let count = said.len();
+        said.sort_unstable();
+        said.dedup();
+        if said.len() < count {
+            return vec!["it says something twice".into()];
+        }
         let facts = Facts::of(text, self.language);
         let mut faults: Vec<String> =
             lost(self.facts, &facts).into_iter().map(|fact| format!("it lacks {fact}")).collect();
@@ -96,7 +104,7 @@ pub(crate) fn hardness(text: &str) -> f64 {
 
 /// Words of the longest sentence.
 pub(crate) fn longest(text: &str) -> usize {
-    crate::sentences::split(text).into_iter().map(|(sentence, _)| words(sentence).len()).max().unwrap_or(0)
+    split(text).into_iter().map(|(sentence, _)| words(sentence).len()).max().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -119,6 +127,7 @@ mod tests {
         assert!(told("Iqaluit has 7,000 people and 12 dogs. It is not on a map.").contains("12"));
         assert!(told("I'm sorry, I cannot help with that.").contains("reword"));
         assert!(told("").contains("empty"));
+        assert!(told("Iqaluit has 7,000 people. It is not on a map. It is not on a map.").contains("twice"));
         assert!(told(&"Iqaluit has 7,000 people not on a map. ".repeat(5)).contains("words"));
     }
 

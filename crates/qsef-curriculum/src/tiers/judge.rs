@@ -1,82 +1,107 @@
-//! A model's marks for what was written.
+//! A model's verdict on what was written.
 
 use qsef_core::{Message, Request, Result, prompt::fenced};
-use serde::Deserialize;
-use serde_json::{Map, json};
+use serde_json::json;
 
-use super::{Work, Written};
+use super::{Work, explain::Sentence, field};
 use crate::{
     item::{Language, Step},
     prompts,
+    requests::Asked,
 };
 
-/// The marks of one version.
-#[derive(Debug, Deserialize)]
-struct Marks {
-    meaning: u8,
-    clear: u8,
-    #[serde(default)]
-    fault: String,
-}
+/// Likeliest tokens in which "yes" and "no" are looked for.
+const TOP: usize = 5;
 
 impl Work<'_> {
-    /// Has the written tiers that hold so far marked against the source, by a rubric and under a schema; the ones below the least marks
-    /// are faulty.
-    pub(super) async fn judge(&mut self, found: &mut [Written]) -> Result<()> {
-        let language = self.item.language;
-        let is_source = |of: &Written| self.settings.tiers.get(of.tier).is_some_and(crate::settings::Tier::is_source);
-        let places: Vec<usize> = (0..)
-            .zip(found.iter())
-            .filter(|(_, of)| of.fault.is_none() && !is_source(of))
-            .map(|(place, _)| place)
-            .collect();
-        if places.is_empty() {
-            return Ok(());
-        }
-        let (text, version) = match language {
-            Language::En => ("Text", "Version"),
-            Language::Zh => ("原文", "版本"),
+    /// Has wordings compared with their sentences, by a rubric and under a schema; those that do not tell the same do not hold any
+    /// more. Each is given by its sentence's place and its tier's.
+    ///
+    /// Each is asked about by itself, the wording before the sentence, without examples: of ten ways that is the one in which a small
+    /// model tells best (docs/benchmarks.md). Marks for several at once were all the same.
+    pub(super) async fn judge(&mut self, wordings: &[(usize, usize)], sentences: &mut [Sentence]) -> Result<()> {
+        let request = |(nth, place): &(usize, usize)| {
+            let sentence = sentences.get(*nth)?;
+            Some(self.verdict(&sentence.unit.text, sentence.at(*place)))
         };
-        let mut user = format!("{text}:\n{}", fenced(&self.item.text));
-        let mut properties = Map::new();
-        let mark = json!({"enum": [1, 2, 3, 4, 5]});
-        for (number, of) in (1..).zip(places.iter().filter_map(|place| found.get(*place))) {
-            user.push_str(&format!("{version} {number}:\n{}", fenced(&of.text)));
-            properties.insert(
-                number.to_string(),
-                json!({
-                    "type": "object",
-                    "properties": {"meaning": mark, "clear": mark, "fault": {"type": "string", "maxLength": 120}},
-                    "required": ["meaning", "clear", "fault"], "additionalProperties": false,
-                }),
-            );
-        }
-        let required: Vec<String> = properties.keys().cloned().collect();
-        let mut messages = prompts::judge(language);
-        let before = messages.len();
-        messages.push(Message::user(user.trim_end()));
-        let request = Request::new(messages).prefix_messages(before).max_tokens(80 * places.len()).json_schema(json!({
-            "type": "object", "properties": properties, "required": required, "additionalProperties": false,
-        }));
-        let answer = self.ask("judge", request).await?;
-        let marks: Map<String, serde_json::Value> = serde_json::from_str(&answer.text).unwrap_or_default();
-        for (number, place) in (1..).zip(places) {
-            let Some(of) = found.get_mut(place) else { continue };
-            let of_version = marks.get(&number.to_string()).and_then(|m| Marks::deserialize(m).ok());
-            let Some(Marks { meaning, clear, fault }) = of_version else {
-                of.fault = Some((Step::Judge, "the judge gave no marks that can be read".into()));
-                continue;
+        let requests = wordings.iter().filter_map(request).collect();
+        let answers = self.ask_all("judge", requests).await?;
+        for ((nth, place), answer) in wordings.iter().zip(answers) {
+            let fault = match agreement(&answer) {
+                Some(agreement) if agreement >= self.settings.least_agreement => continue,
+                Some(_) => "the judge finds that it changes, adds or leaves out something",
+                None => "the judge gave no verdict that can be read",
             };
-            let what = if meaning < self.settings.least_meaning {
-                format!("meaning {meaning} of 5, at least {} is needed", self.settings.least_meaning)
-            } else if clear < self.settings.least_clear {
-                format!("clarity {clear} of 5, at least {} is needed", self.settings.least_clear)
-            } else {
-                continue;
-            };
-            let fault = if fault.trim().is_empty() { String::new() } else { format!(": {}", fault.trim()) };
-            of.fault = Some((Step::Judge, format!("{what}{fault}")));
+            if let Some(wording) = sentences.get_mut(*nth).and_then(|s| s.wordings.get_mut(*place)) {
+                wording.text = None;
+                wording.fault = Some((Step::Judge, fault.into()));
+            }
         }
         Ok(())
+    }
+
+    fn verdict(&self, sentence: &str, wording: &str) -> Request {
+        let (sentence, wording) = (fenced(sentence), fenced(wording));
+        let user = match self.item.language {
+            Language::En => {
+                format!("Wording:\n{wording}Sentence:\n{sentence}Does the wording say the same as the sentence?")
+            }
+            Language::Zh => format!("简单说法：\n{wording}句子：\n{sentence}简单说法和句子的意思相同吗？"),
+        };
+        let mut messages = prompts::judge(self.item.language);
+        let before = messages.len();
+        messages.push(Message::user(user));
+        let mut request = Request::new(messages).prefix_messages(before).max_tokens(16).json_schema(json!({
+            "type": "object", "properties": {"same": {"type": "string", "enum": ["yes", "no"]}},
+            "required": ["same"], "additionalProperties": false,
+        }));
+        request.top_logprobs = TOP;
+        request
+    }
+}
+
+/// The probability of "yes" beside "no", from the tokens' where the backend gives them, else 1 or 0 by the answer. `None` where it is
+/// neither.
+fn agreement(answer: &Asked) -> Option<f64> {
+    let said = |token: &str| match token.trim_matches(|c: char| !c.is_alphabetic()) {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    };
+    let same = said(&field(&answer.text, "same")?)?;
+    let token = answer.logprobs.iter().find(|token| said(&token.token) == Some(same));
+    let best = |wanted: bool| {
+        let of = token?.top.iter().filter(|(text, _)| said(text) == Some(wanted));
+        of.map(|(_, logprob)| f64::from(*logprob)).max_by(f64::total_cmp)
+    };
+    Some(match (best(true), best(false)) {
+        (Some(yes), Some(no)) => 1.0 / (1.0 + (no - yes).exp()),
+        _ => f64::from(u8::from(same)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use qsef_core::{FinishReason, TokenLogprob, Usage};
+
+    use super::*;
+
+    #[test]
+    fn agreement_is_a_probability_where_there_is_one() {
+        let token = |token: &str, top: &[(&str, f32)]| {
+            let top = top.iter().map(|(text, logprob)| ((*text).to_owned(), *logprob)).collect();
+            TokenLogprob { token: token.into(), logprob: 0.0, top, top_ids: Vec::new() }
+        };
+        let asked = |text: &str, logprobs| Asked {
+            text: text.into(),
+            usage: Usage::default(),
+            finish: FinishReason::Stop,
+            logprobs,
+        };
+        assert_eq!(agreement(&asked(r#"{"same":"yes"}"#, Vec::new())), Some(1.0));
+        assert_eq!(agreement(&asked(r#"{"same":"no"}"#, Vec::new())), Some(0.0));
+        assert_eq!(agreement(&asked("perhaps", Vec::new())), None);
+        let tokens = vec![token("same", &[]), token("no", &[("no", 0.4f32.ln()), (" yes", 0.1f32.ln()), ("x", -9.0)])];
+        assert!((agreement(&asked(r#"{"same":"no"}"#, tokens)).unwrap() - 0.2).abs() < 1e-6);
     }
 }

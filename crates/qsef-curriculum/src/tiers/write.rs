@@ -1,36 +1,26 @@
 //! Has the model reword sentences for a tier, and takes what holds.
 
 use qsef_core::{Message, Request, Result, prompt::fenced};
-use qsef_score::text::words;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Sentence, Work,
+    Work,
     check::{Compared, hardness, longest, plain, tidy},
+    explain::{Sentence, Target},
 };
-use crate::{item::Language, prompts, settings::Tier};
+use crate::{
+    item::{Language, Step},
+    prompts,
+    settings::Tier,
+};
 
-/// Sentences that one request asks for at most.
-const AT_ONCE: usize = 12;
 /// The temperature at which what failed is written again: at none the model would write the same again.
 const AGAIN: f32 = 0.6;
+/// What a wording is made of: a model that ends a string with a typographic quotation mark goes on in it with what should follow.
+const PATTERN: &str = r"^[^{}\n]*$";
 /// A sentence whose longest part is within the tier's length is easy enough if its share of long words, as `C_data` counts
 /// them, is below this.
 const FEW_LONG_WORDS: f64 = 0.45;
-
-/// What came of one tier's sentences.
-#[derive(Debug, Default)]
-pub(super) struct Draft {
-    /// The first writing as a whole where some of it could not stay, and why: the worse of two answers.
-    pub discarded: Option<(String, String)>,
-    /// Sentences that no attempt made easier, with the last reason.
-    pub failed: Vec<(usize, String)>,
-}
-
-/// The first reasons, in a line.
-pub(super) fn reasons(failed: &[(usize, String)]) -> String {
-    failed.iter().map(|(_, reason)| reason.as_str()).take(3).collect::<Vec<_>>().join("; ")
-}
 
 /// Whether a wording needs no rewording for this tier's reader.
 fn is_easy(text: &str, tier: &Tier, language: Language) -> bool {
@@ -47,62 +37,59 @@ pub(super) fn sentence_words(tier: &Tier, language: Language) -> usize {
 }
 
 impl Work<'_> {
-    /// Rewords the sentences for a tier: what holds becomes each sentence's current wording, what fails is written again with the
-    /// reason, a bounded number of times, and stays as it was after that.
-    pub(super) async fn reword(&mut self, number: usize, tier: &Tier, sentences: &mut [Sentence]) -> Result<Draft> {
+    /// Rewords for a tier the sentences that are too hard for its reader and have no wording that holds. What was offered for each.
+    pub(super) async fn reword(
+        &mut self,
+        attempt: u32,
+        place: usize,
+        target: &Target,
+        sentences: &mut [Sentence],
+    ) -> Result<Vec<Option<String>>> {
         let language = self.item.language;
-        let mut todo: Vec<(usize, Option<String>)> = (0..)
-            .zip(sentences.iter())
-            .filter(|(_, s)| s.unit.is_prose && !is_easy(&s.current, tier, language))
-            .map(|(place, _)| (place, None))
-            .collect();
-        let mut draft = Draft::default();
-        for attempt in 0..=self.settings.attempts {
-            let mut failed = Vec::new();
-            let mut first: Vec<String> = sentences.iter().map(|s| s.current.clone()).collect();
-            for group in todo.chunks(AT_ONCE) {
-                let request = self.request(number, tier, attempt, group, sentences);
-                let answer = self.ask("tiers", request).await?;
-                let texts = read(&answer.text);
-                let mut offered: Vec<(usize, String)> = Vec::new();
-                for (key, (place, _)) in (1..).zip(group) {
-                    let Some(sentence) = sentences.get(*place) else { continue };
-                    let Some(text) = texts.as_ref().and_then(|texts| texts.get(&key.to_string())?.as_str()) else {
-                        failed.push((*place, "the answer does not have it".to_owned()));
-                        continue;
-                    };
-                    let text = tidy(text, &sentence.unit.text);
-                    if let Some(slot) = first.get_mut(*place) {
-                        slot.clone_from(&text);
-                    }
-                    offered.push((*place, text));
-                }
-                let vectors = self.vectors(offered.iter().map(|(_, text)| text.clone()).collect()).await?;
-                for (nth, (place, text)) in offered.into_iter().enumerate() {
-                    let Some(sentence) = sentences.get_mut(place) else { continue };
-                    let distance =
-                        vectors.as_ref().and_then(|all| Some(self.distance(sentence.vector.as_ref()?, all.get(nth)?)));
-                    match self.fault(sentence, &text, distance) {
-                        None => sentence.take(text),
-                        Some(reason) => failed.push((place, reason)),
-                    }
+        let is_open = |s: &Sentence| {
+            let wording = s.wordings.get(place);
+            s.unit.is_prose
+                && wording.is_some_and(|wording| wording.text.is_none())
+                && !is_easy(s.before(place), &target.tier, language)
+        };
+        let open: Vec<usize> = (0..).zip(sentences.iter()).filter(|(_, s)| is_open(s)).map(|(nth, _)| nth).collect();
+        let mut offered: Vec<Option<String>> = vec![None; sentences.len()];
+        let groups: Vec<&[usize]> = open.chunks(self.settings.sentences_at_once.max(1)).collect();
+        let requests = groups.iter().map(|group| self.request(attempt, place, target, group, sentences)).collect();
+        for (group, answer) in groups.iter().zip(self.ask_all("tiers", requests).await?) {
+            let texts = read(&answer.text).unwrap_or_default();
+            let mut keyed: Vec<(usize, String)> = Vec::new();
+            for (key, nth) in (1..).zip(*group) {
+                let Some(sentence) = sentences.get_mut(*nth) else { continue };
+                let text = texts.get(&key.to_string()).and_then(Value::as_str);
+                match (text, sentence.wordings.get_mut(place)) {
+                    (Some(text), _) => keyed.push((*nth, tidy(text, &sentence.unit.text))),
+                    (None, Some(wording)) => wording.fault = Some((Step::Tier, "the answer does not have it".into())),
+                    (None, None) => {}
                 }
             }
-            if attempt == 0 && !failed.is_empty() {
-                draft.discarded = Some((self.joined(sentences, &first), reasons(&failed)));
+            let vectors = self.vectors(keyed.iter().map(|(_, text)| text.clone()).collect()).await?;
+            for (n, (nth, text)) in keyed.into_iter().enumerate() {
+                let Some(sentence) = sentences.get_mut(nth) else { continue };
+                let distance =
+                    vectors.as_ref().and_then(|all| Some(self.distance(sentence.vector.as_ref()?, all.get(n)?)));
+                let fault = self.fault(sentence, place, &text, distance);
+                if let Some(slot) = offered.get_mut(nth) {
+                    *slot = Some(text.clone());
+                }
+                if let Some(wording) = sentence.wordings.get_mut(place) {
+                    wording.text = fault.is_none().then_some(text);
+                    wording.fault = fault.map(|reason| (Step::Tier, reason));
+                }
             }
-            if failed.is_empty() {
-                return Ok(draft);
-            }
-            draft.failed.clone_from(&failed);
-            todo = failed.into_iter().map(|(place, reason)| (place, Some(reason))).collect();
         }
-        Ok(draft)
+        Ok(offered)
     }
 
     /// Why a wording is not taken in place of the current one.
-    fn fault(&self, sentence: &Sentence, text: &str, distance: Option<f64>) -> Option<String> {
-        if plain(text) == plain(&sentence.current) {
+    fn fault(&self, sentence: &Sentence, place: usize, text: &str, distance: Option<f64>) -> Option<String> {
+        let before = sentence.before(place);
+        if plain(text) == plain(before) {
             return Some("it is unchanged; say it in easier words and shorter sentences".into());
         }
         let compared = Compared {
@@ -118,41 +105,39 @@ impl Work<'_> {
         if distance.is_some_and(|distance| distance > self.settings.most_sentence_distance) {
             return Some("its meaning is another; say what the sentence says".into());
         }
-        if hardness(text) >= hardness(&sentence.current) {
+        if hardness(text) >= hardness(&sentence.unit.text) {
             return Some("it is not easier; use shorter sentences and common words".into());
         }
         None
     }
 
-    fn request(
-        &self,
-        number: usize,
-        tier: &Tier,
-        attempt: u32,
-        group: &[(usize, Option<String>)],
-        sentences: &[Sentence],
-    ) -> Request {
+    fn request(&self, attempt: u32, place: usize, target: &Target, group: &[usize], sentences: &[Sentence]) -> Request {
+        let Target { number, tier } = target;
         let language = self.item.language;
         let (mut lines, mut keep, mut reasons) = (String::new(), Vec::new(), String::new());
         let mut properties = Map::new();
         let mut most = 0;
-        for (key, (place, reason)) in (1..).zip(group) {
-            let Some(sentence) = sentences.get(*place) else { continue };
-            lines.push_str(&format!("{key}. {}\n", sentence.current));
+        for (key, sentence) in (1..).zip(group.iter().filter_map(|nth| sentences.get(*nth))) {
+            // Again from the source: what the tiers before made of it may be the reason that it failed.
+            let before = if attempt == 0 { sentence.before(place) } else { &sentence.unit.text };
+            lines.push_str(&format!("{key}. {}\n", unquoted(before)));
             for fact in sentence.facts.words() {
                 if !keep.contains(&fact) {
                     keep.push(fact);
                 }
             }
-            if let Some(reason) = reason {
+            if let Some((_, reason)) = sentence.wordings.get(place).and_then(|wording| wording.fault.as_ref()) {
                 reasons.push_str(&match language {
                     Language::En => format!("Before, {key} was wrong: {reason}.\n"),
                     Language::Zh => format!("上次第{key}句不对：{reason}。\n"),
                 });
             }
-            let room = sentence.current.chars().count() * 2 + 80;
-            most += sentence.current.len() / 2 + 50;
-            properties.insert(key.to_string(), json!({"type": "string", "minLength": 2, "maxLength": room}));
+            let room = before.chars().count() * 2 + 80;
+            most += before.len() / 2 + 50;
+            properties.insert(
+                key.to_string(),
+                json!({"type": "string", "minLength": 2, "maxLength": room, "pattern": PATTERN}),
+            );
         }
         let mut user = fenced(&lines);
         let (audience, most_words) = (tier.audience(language), sentence_words(tier, language));
@@ -182,10 +167,25 @@ impl Work<'_> {
         }));
         if attempt > 0 {
             request.temperature = AGAIN;
-            request.seed = self.settings.seed ^ (u64::from(attempt) << 32) ^ number as u64;
+            request.seed = self.settings.seed ^ (u64::from(attempt) << 32) ^ *number as u64;
         }
         request
     }
+}
+
+/// A text whose quotation marks do not end a JSON string: models that copy double ones into it lose the rest.
+fn unquoted(text: &str) -> String {
+    let mut is_open = false;
+    let mark = |c: char| match c {
+        '“' => '‘',
+        '”' => '’',
+        '"' => {
+            is_open = !is_open;
+            if is_open { '‘' } else { '’' }
+        }
+        other => other,
+    };
+    text.chars().map(mark).collect()
 }
 
 /// The wordings by their numbers. An answer that was cut off has those before the cut.
@@ -197,18 +197,14 @@ fn read(text: &str) -> Option<Map<String, Value>> {
     serde_json::from_str(&format!("{}\"}}", text.get(..end)?)).ok()
 }
 
-/// About how many tokens a tier's request and answer are, for an estimate before the work.
-pub(crate) fn estimate(text: &str, language: Language) -> (u64, u64) {
-    let tokens = |text: &str| (text.len() as u64).div_ceil(if language == Language::Zh { 3 } else { 4 });
-    let prompt: u64 =
-        prompts::tier(language).iter().map(|m| tokens(&m.as_text().unwrap_or_default())).sum::<u64>() + 60;
-    let keys = words(text).len() as u64 / 15 * 5 + 5;
-    (prompt + tokens(text), tokens(text) + keys)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quotation_marks_end_no_string() {
+        assert_eq!(unquoted(r#"“A” is "b", it's said."#), "‘A’ is ‘b’, it's said.");
+    }
 
     #[test]
     fn an_answer_that_was_cut_off_has_what_came_before() {

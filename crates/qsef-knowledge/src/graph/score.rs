@@ -4,10 +4,10 @@ use qsef_score::distance::SemanticGraph;
 
 use super::{Concept, Graph};
 
-/// How sure a relation has to be for what it relates to count: more than one sentence tells it, or it was imported. Concepts that
-/// were only named together, or of which one sentence says something in passing ("a term is a number"), are often words of every
-/// day, and would bring tasks near to experts that share no more than these.
-const SURE: f32 = 0.75;
+/// How sure a relation has to be for what it relates to count: surer than the weakest rules of extraction. Concepts that were only
+/// named together, or of which one sentence says in passing that they need something, are often words of every day, and would bring tasks
+/// near to experts that share no more than these.
+const SURE: f32 = 0.65;
 
 /// Pairs that are looked at for the typical distance.
 const PAIRS: usize = 2000;

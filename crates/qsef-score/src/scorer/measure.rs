@@ -87,8 +87,11 @@ impl Scorer {
             .graph
             .as_ref()
             .and_then(|(g, weights)| graph_distance(g.as_ref(), weights, &reading.concepts, &entry.concepts));
-        let present = || [Some(description), examples, centre, graph].into_iter().flatten();
+        let present = || [Some(description), examples, centre].into_iter().flatten();
         let mean = present().sum::<f64>() / present().count().max(1) as f64;
+        // One concept says little: it may be a word of every day. The more of them a task names, the more they count beside its words.
+        let named = reading.concepts.len() as f64;
+        let beside = |concepts: f64, words: f64| (named * concepts + words) / (named + 1.0);
         let [whole, head] = reading.words.get(place).copied().unwrap_or_default().map(f64::from);
         let [phrases] = reading.phrases.get(place).copied().unwrap_or_default().map(f64::from);
         let covered = reading.task.covered(&entry.id);
@@ -97,12 +100,15 @@ impl Scorer {
             (Term::Description, description),
             (Term::Examples, examples.unwrap_or(mean)),
             (Term::Centre, centre.unwrap_or(mean)),
-            (Term::Graph, graph.unwrap_or(mean)),
+            (Term::Graph, graph.map_or(mean, |far| beside(far, mean))),
             (Term::Data, reading.data),
             (Term::Size, reading.data * entry.load),
             (Term::Lexical, lexical),
             (Term::Phrases, 1.0 - phrases.max(covered).clamp(0.0, 1.0)),
-            (Term::Concepts, graph_coverage(&reading.concepts, &entry.concepts).map_or(lexical, |c| 1.0 - c)),
+            (
+                Term::Concepts,
+                graph_coverage(&reading.concepts, &entry.concepts).map_or(lexical, |c| beside(1.0 - c, lexical)),
+            ),
         ])
     }
 
