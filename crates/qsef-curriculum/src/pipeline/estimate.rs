@@ -21,6 +21,8 @@ const SENTENCE: u64 = 25;
 /// Tokens that a model of 10⁹ parameters on two cores reads and writes in a second (docs/benchmarks.md).
 const READ: f64 = 130.0;
 const WRITTEN: f64 = 16.0;
+/// Answers that are made together share the reading of weights: so many are written faster by this power of their number.
+const TOGETHER: (usize, f64) = (4, 0.66);
 /// Tokens that one stream of an endpoint writes in a second.
 const STREAMED: f64 = 50.0;
 
@@ -87,7 +89,8 @@ impl Estimate {
         let seconds = if local {
             let size = model.info().params_b.unwrap_or(1.0).max(0.05);
             let fresh = usage.prompt_tokens.saturating_sub(repeated) as f64;
-            (fresh / READ + usage.completion_tokens as f64 / WRITTEN) * size
+            let written = WRITTEN * (concurrency.clamp(1, TOGETHER.0) as f64).powf(TOGETHER.1);
+            (fresh / READ + usage.completion_tokens as f64 / written) * size
         } else {
             usage.completion_tokens as f64 / STREAMED / concurrency.max(1) as f64
         };

@@ -2,7 +2,7 @@
 
     cargo build --release -p qsef-cli -p qsef-curriculum --bin qsef --example stub_endpoint
     pip install "distilabel[openai]"
-    python benches/distilabel.py target/release/qsef target/release/examples/stub_endpoint
+    python benches/curriculum_throughput.py target/release/qsef target/release/examples/stub_endpoint
 
 Per round: 5,000 passages in four tiers by qsef; then as many requests, without any work between them, by one TextGeneration step of
 distilabel. Each has 64 requests on their way at most. The ideal is requests × 50 ms / 64. --skip-distilabel leaves the peer out.
