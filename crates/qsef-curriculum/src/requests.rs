@@ -138,11 +138,13 @@ impl Asker {
             self.count(true);
             return Ok(answer);
         }
-        let _place = self.places.acquire().await.map_err(|e| Error::Internal(e.to_string()))?;
+        let place = self.places.acquire().await.map_err(|e| Error::Internal(e.to_string()))?;
         let mut wait = WAIT;
         for tried in 1.. {
             match model.generate(request.clone()).await {
                 Ok(generation) => {
+                    // The server does not wait for what is kept of its answer.
+                    drop(place);
                     let answer = Asked::from(generation);
                     let text = serde_json::to_string(&answer).map_err(|e| Error::Internal(e.to_string()))?;
                     self.cache.put(&key, &text)?;
