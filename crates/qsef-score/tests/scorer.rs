@@ -295,11 +295,14 @@ fn a_semantic_graph_brings_what_is_related_nearer() {
     }
     let (with, without) = (te(&graph, "feed the cat"), te(&scorer(&profiles), "feed the cat"));
     let of = |s: &Score, term: Term| s.terms.iter().find(|t| t.term == term).map(|t| t.value);
-    // Path 2 of 3, ancestor 1 − 2·2/6: the mean of 2/3 and 1/3.
-    assert!((of(&with["a"], Term::Graph).unwrap() - 0.5).abs() < 1e-9);
-    assert!((of(&with["b"], Term::Graph).unwrap() - 2.0 / 3.0).abs() < 1e-9);
-    assert_eq!(of(&with["a"], Term::Concepts), Some(1.0));
-    assert_eq!(of(&te(&graph, "walk the dog")["a"], Term::Concepts), Some(0.0));
+    // Path 2 of 3, ancestor 1 − 2·2/6: the mean of 2/3 and 1/3. One concept counts as much as the other distances together.
+    let beside = |s: &Score, concepts: f64, term: Term| (concepts + of(s, term).unwrap()) / 2.0;
+    let is = |s: &Score, term: Term, value: f64| (of(s, term).unwrap() - value).abs() < 1e-6;
+    assert!(is(&with["a"], Term::Graph, beside(&with["a"], 0.5, Term::Description)));
+    assert!(is(&with["b"], Term::Graph, beside(&with["b"], 2.0 / 3.0, Term::Description)));
+    assert!(is(&with["a"], Term::Concepts, beside(&with["a"], 1.0, Term::Lexical)));
+    let walk = &te(&graph, "walk the dog")["a"];
+    assert!(is(walk, Term::Concepts, beside(walk, 0.0, Term::Lexical)));
     // Without a graph, or where the task names no concept, the other distances have its weight.
     for scores in [&without, &te(&graph, "hello")] {
         assert_eq!(of(&scores["a"], Term::Graph), None);
