@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures::StreamExt;
@@ -140,6 +140,7 @@ impl Job {
     /// # Errors
     /// [`Error::Input`], [`Error::File`] and [`Error::Io`] for settings and sources that cannot be used.
     pub async fn prepare(self) -> Result<Prepared> {
+        let began = Instant::now();
         self.settings.check().map_err(|(field, message)| Error::Input(format!("settings ({field}): {message}")))?;
         let Read { items, mut rejected } = self.read()?;
         let mut filter = Filter::new(&self.settings.filter)?;
@@ -169,7 +170,7 @@ impl Job {
                 is_chosen
             });
         }
-        Ok(Prepared { job: self, items: kept, rejected, scrubbed })
+        Ok(Prepared { job: self, items: kept, rejected, scrubbed, took: began.elapsed() })
     }
 
     /// What tells this job from others.
@@ -201,6 +202,7 @@ pub struct Prepared {
     items: Vec<Item>,
     rejected: Vec<Rejected>,
     scrubbed: Value,
+    took: Duration,
 }
 
 impl Prepared {
@@ -217,7 +219,7 @@ impl Prepared {
     /// work: a server that stays away, a key that is refused.
     pub async fn run(self, on: impl Fn(&Progress)) -> Result<Done> {
         let began = Instant::now();
-        let Self { job, items, mut rejected, scrubbed } = self;
+        let Self { job, items, mut rejected, scrubbed, took } = self;
         let progress = job.progress.as_deref().map(StudentProgress::read).transpose()?;
         let source = serde_json::to_vec(&items).map_err(|e| Error::Internal(e.to_string()))?;
         let described = job.described(&hex(&Sha256::digest(&source)));
@@ -284,7 +286,7 @@ impl Prepared {
             resample: progress.is_some(),
         };
         let summary = output::write(Path::new(&job.out), &written, &rows, &pairs, &rejected, &teacher)?;
-        Ok(Done { summary, requests: state.sent, elapsed_s: began.elapsed().as_secs_f64() })
+        Ok(Done { summary, requests: state.sent, elapsed_s: (took + began.elapsed()).as_secs_f64() })
     }
 }
 

@@ -56,9 +56,9 @@ impl Work<'_> {
         let mut offered: Vec<Option<String>> = vec![None; sentences.len()];
         let groups: Vec<&[usize]> = open.chunks(self.settings.sentences_at_once.max(1)).collect();
         let requests = groups.iter().map(|group| self.request(attempt, place, target, group, sentences)).collect();
+        let mut keyed: Vec<(usize, String)> = Vec::new();
         for (group, answer) in groups.iter().zip(self.ask_all("tiers", requests).await?) {
             let texts = read(&answer.text).unwrap_or_default();
-            let mut keyed: Vec<(usize, String)> = Vec::new();
             for (key, nth) in (1..).zip(*group) {
                 let Some(sentence) = sentences.get_mut(*nth) else { continue };
                 let text = texts.get(&key.to_string()).and_then(Value::as_str);
@@ -68,19 +68,18 @@ impl Work<'_> {
                     (None, None) => {}
                 }
             }
-            let vectors = self.vectors(keyed.iter().map(|(_, text)| text.clone()).collect()).await?;
-            for (n, (nth, text)) in keyed.into_iter().enumerate() {
-                let Some(sentence) = sentences.get_mut(nth) else { continue };
-                let distance =
-                    vectors.as_ref().and_then(|all| Some(self.distance(sentence.vector.as_ref()?, all.get(n)?)));
-                let fault = self.fault(sentence, place, &text, distance);
-                if let Some(slot) = offered.get_mut(nth) {
-                    *slot = Some(text.clone());
-                }
-                if let Some(wording) = sentence.wordings.get_mut(place) {
-                    wording.text = fault.is_none().then_some(text);
-                    wording.fault = fault.map(|reason| (Step::Tier, reason));
-                }
+        }
+        let vectors = self.vectors(keyed.iter().map(|(_, text)| text.clone()).collect()).await?;
+        for (n, (nth, text)) in keyed.into_iter().enumerate() {
+            let Some(sentence) = sentences.get_mut(nth) else { continue };
+            let distance = vectors.as_ref().and_then(|all| Some(self.distance(sentence.vector.as_ref()?, all.get(n)?)));
+            let fault = self.fault(sentence, place, &text, distance);
+            if let Some(slot) = offered.get_mut(nth) {
+                *slot = Some(text.clone());
+            }
+            if let Some(wording) = sentence.wordings.get_mut(place) {
+                wording.text = fault.is_none().then_some(text);
+                wording.fault = fault.map(|reason| (Step::Tier, reason));
             }
         }
         Ok(offered)
