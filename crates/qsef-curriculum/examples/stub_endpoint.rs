@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -44,13 +44,15 @@ async fn count(State(stub): State<Arc<Stub>>) -> impl IntoResponse {
 }
 
 async fn complete(State(stub): State<Arc<Stub>>, body: String) -> impl IntoResponse {
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
     let number = stub.hasher.hash_one(&body);
     *stub.seen.lock().unwrap_or_else(PoisonError::into_inner).entry(number).or_default() += 1;
     let request: Value = serde_json::from_str(&body).unwrap_or_default();
     let answer = answer(&request);
     let tokens = |text: &str| text.len() / 4;
-    tokio::time::sleep_until(began + stub.delay).await;
+    // Tokio's clock has steps of a millisecond, and would add one or two.
+    let rest = stub.delay.saturating_sub(began.elapsed());
+    let _ = tokio::task::spawn_blocking(move || std::thread::sleep(rest)).await;
     let body = json!({
         "id": "stub", "object": "chat.completion", "created": 0, "model": request.get("model"),
         "choices": [{"index": 0, "message": {"role": "assistant", "content": answer}, "finish_reason": "stop"}],

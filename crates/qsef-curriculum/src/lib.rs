@@ -2,8 +2,9 @@
 //! (paper, sections 1.3, 3.2, 4.3.2 and 6.2): lower resistance, nothing essential lost.
 //!
 //! Each step stands by itself, so that an application can replace it: [`Reading`] makes items of sources, [`quality::Filter`] takes
-//! out what is not worth the work, [`Generator::outcomes`] is a stream of items with their tiers, [`arrange`] puts rows in the
-//! order of training, [`output::write`] writes the folder. [`Job`] does all of it.
+//! out what is not worth the work, [`Generator::outcomes`] is a stream of items with their tiers, [`output::Collected`] keeps what
+//! came of them on the disk, [`arrange`] puts rows in the order of training, [`output::write`] writes the folder. [`Job`] does all
+//! of it.
 //!
 //! ```no_run
 //! # async fn example(model: qsef_core::AnyModel, embedder: qsef_core::AnyEmbedder) -> qsef_core::Result<()> {

@@ -3,9 +3,10 @@
 mod licences;
 mod yaml;
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::fmt::Write;
 
 use super::{Content, rows};
+use crate::item::Language;
 use licences::Licences;
 
 /// The most sources that are named.
@@ -22,7 +23,7 @@ struct Config {
 
 pub(super) fn card(content: &Content<'_>) -> String {
     let configs = configs(content);
-    let licences = Licences::of(&content.rows);
+    let licences = Licences::of(content.collected.tally.sources.keys().map(|(_, licence)| licence.as_str()));
     let mut card = yaml::header(content, &configs, &licences);
     let _ = write!(
         card,
@@ -39,7 +40,7 @@ pub(super) fn card(content: &Content<'_>) -> String {
 }
 
 fn configs(content: &Content<'_>) -> Vec<Config> {
-    let all = content.rows.len();
+    let (all, collected) = (content.summary.tiers, content.collected);
     let mut configs = Vec::new();
     let mut add = |name: &str, file: String, features, rows, about: String| {
         if rows > 0 {
@@ -49,12 +50,12 @@ fn configs(content: &Content<'_>) -> Vec<Config> {
     add("default", "train.jsonl".into(), yaml::ROW, all, "all rows in curriculum order".into());
     for stage in &content.stages {
         let (name, about) = (stage.file(), format!("stage {}: {}", stage.number, inline(&stage.name)));
-        add(&name, format!("{name}.jsonl"), yaml::ROW, stage.rows.len(), about);
+        add(&name, format!("{name}.jsonl"), yaml::ROW, stage.places.len(), about);
     }
     let pairs = "an accepted and a rejected answer to a prompt".to_owned();
-    add("preferences", rows::PREFERENCES.into(), yaml::PAIR, content.pairs.len(), pairs);
+    add("preferences", rows::PREFERENCES.into(), yaml::PAIR, collected.pairs.len(), pairs);
     let teacher = "the teacher's answers, with its likeliest tokens".to_owned();
-    add("teacher", rows::TEACHER.into(), yaml::TEACHER, content.teacher.rows.len(), teacher);
+    add("teacher", rows::TEACHER.into(), yaml::TEACHER, collected.teacher.len(), teacher);
     if content.job.resample {
         add("resampled", rows::RESAMPLED.into(), yaml::ROW, all, "rows drawn by `weight`, with replacement".into());
     }
@@ -69,7 +70,7 @@ fn counts(card: &mut String, content: &Content<'_>, configs: &[Config]) {
          | configuration | file | rows | what |\n|---|---|---:|---|\n",
         summary.accepted,
         summary.items,
-        content.job.items.iter().filter(|item| item.strictly_ordered).count(),
+        content.collected.items.iter().filter(|item| item.strictly_ordered).count(),
         summary.items,
     );
     for config in configs {
@@ -77,7 +78,7 @@ fn counts(card: &mut String, content: &Content<'_>, configs: &[Config]) {
     }
     card.push_str("\n| tier | for | level | stage | rows |\n|---|---|---:|---:|---:|\n");
     for tier in content.job.tiers {
-        let rows = content.rows.iter().filter(|row| row.tier == tier.name).count();
+        let rows = content.collected.tally.of_tier(&tier.name);
         let (name, audience) = (inline(&tier.name), inline(&tier.audience));
         let _ = writeln!(card, "| {name} | {audience} | {} | {} | {rows} |", tier.level, tier.stage);
     }
@@ -110,13 +111,13 @@ fn fields(card: &mut String, content: &Content<'_>) {
          | `frontier` | whether no other tier of the item keeps as much, passes as well and costs as little |\n\
          | `suits` | whether it is the tier that the student's guidance asks for |\n\n",
     );
-    if !content.pairs.is_empty() {
+    if !content.collected.pairs.is_empty() {
         card.push_str(
             "`preferences.jsonl`: `prompt`, `chosen` and `rejected` are lists of messages (TRL), `reason` is why the rejected answer was. \
              `preferences-llamafactory.jsonl` is the same as LLaMA-Factory reads it: `messages`, and one message each.\n\n",
         );
     }
-    if !content.teacher.rows.is_empty() {
+    if !content.collected.teacher.is_empty() {
         card.push_str(
             "`teacher.jsonl`: for each token of the last message ids (`target_token_ids`) and ln p (`logprobs`) of the likeliest \
              tokens, best first, as Axolotl's distillation reads them.\n\n",
@@ -126,12 +127,9 @@ fn fields(card: &mut String, content: &Content<'_>) {
 
 fn provenance(card: &mut String, content: &Content<'_>, licences: &Licences) {
     card.push_str("## Provenance\n\n| source | licence | rows |\n|---|---|---:|\n");
-    let mut sources: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for row in &content.rows {
-        *sources.entry((&row.origin.source, row.origin.licence.as_deref().unwrap_or_default())).or_default() += 1;
-    }
+    let sources = &content.collected.tally.sources;
     let count = sources.len();
-    for ((source, licence), rows) in sources.into_iter().take(SOURCES) {
+    for ((source, licence), rows) in sources.iter().take(SOURCES) {
         let licence = if licence.is_empty() { "not named".into() } else { inline(licence) };
         let _ = writeln!(card, "| {} | {licence} | {rows} |", inline(source));
     }
@@ -146,8 +144,8 @@ fn provenance(card: &mut String, content: &Content<'_>, licences: &Licences) {
 }
 
 fn making(card: &mut String, content: &Content<'_>) {
-    let languages = content.rows.iter().any(|row| row.language == crate::item::Language::Zh);
-    let chinese = if languages { " Chinese words are cut by a list, without a model of the language." } else { "" };
+    let has_chinese = content.collected.tally.languages.contains_key(Language::Zh.code());
+    let chinese = if has_chinese { " Chinese words are cut by a list, without a model of the language." } else { "" };
     let _ = write!(
         card,
         "## How it was made\n\n\

@@ -4,59 +4,41 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Job, Stage, TierPoint, rows::Teacher};
-use crate::item::{Pair, Rejected, Row};
+use super::{Collected, ItemInfo, Job, Stage, Summary, TierInfo, TierPoint};
 
-pub(super) fn counts(
-    job: &Job<'_>,
-    rows: &[Row],
-    stages: &[Stage<'_>],
-    pairs: &[Pair],
-    rejected: &[Rejected],
-    teacher: &Teacher<'_>,
-) -> Value {
-    let items = job.items.len();
-    let accepted = job.items.iter().filter(|item| item.accepted).count();
-    let by_tier: Map<String, Value> = job
-        .tiers
-        .iter()
-        .map(|tier| (tier.name.clone(), rows.iter().filter(|row| row.tier == tier.name).count().into()))
-        .collect();
-    let by_stage: Map<String, Value> = stages.iter().map(|stage| (stage.file(), stage.rows.len().into())).collect();
-    let attempts: u64 = job.items.iter().map(|item| u64::from(item.attempts)).sum();
+pub(super) fn counts(job: &Job<'_>, collected: &Collected, stages: &[Stage<'_>], summary: &Summary) -> Value {
+    let Collected { items, tally, cost, .. } = collected;
+    let by_tier: Map<String, Value> =
+        job.tiers.iter().map(|tier| (tier.name.clone(), tally.of_tier(&tier.name).into())).collect();
+    let by_stage: Map<String, Value> = stages.iter().map(|stage| (stage.file(), stage.places.len().into())).collect();
+    let attempts: u64 = items.iter().map(|item| u64::from(item.attempts)).sum();
+    let (mut by_step, mut by_reason) = (BTreeMap::<&str, usize>::new(), BTreeMap::<&str, usize>::new());
+    for ((step, reason), count) in &tally.left_out {
+        *by_step.entry(step.name()).or_default() += count;
+        *by_reason.entry(reason).or_default() += count;
+    }
     json!({
-        "items": items,
-        "accepted": accepted,
-        "rejected": items - accepted,
-        "strictly_ordered": job.items.iter().filter(|item| item.strictly_ordered).count(),
+        "items": summary.items,
+        "accepted": summary.accepted,
+        "rejected": summary.rejected,
+        "strictly_ordered": items.iter().filter(|item| item.strictly_ordered).count(),
         "attempts": attempts,
-        "rows": rows.len(),
+        "rows": summary.tiers,
         "rows_by_tier": by_tier,
         "rows_by_stage": by_stage,
-        "rows_by_language": tally(rows.iter().map(|row| row.language.code().to_owned())),
-        "pairs": pairs.len(),
-        "teacher": teacher.rows.len(),
-        "teacher_left_out": teacher.left_out,
-        "left_out": {
-            "by_step": tally(rejected.iter().map(|left| left.step.name().to_owned())),
-            "by_reason": tally(rejected.iter().map(|left| reason_kind(&left.reason))),
-        },
-        "pareto": pareto(job),
+        "rows_by_language": tally.languages,
+        "pairs": collected.pairs.len(),
+        "teacher": collected.teacher.len(),
+        "teacher_left_out": tally.teacher_left_out,
+        "left_out": {"by_step": by_step, "by_reason": by_reason},
+        "pareto": pareto(job.tiers, items),
         "cost": {
-            "requests": job.cost.requests,
-            "prompt_tokens": job.cost.prompt_tokens,
-            "completion_tokens": job.cost.completion_tokens,
-            "usd": job.cost.usd,
+            "requests": cost.requests,
+            "prompt_tokens": cost.prompt_tokens,
+            "completion_tokens": cost.completion_tokens,
+            "usd": cost.usd,
         },
     })
-}
-
-fn tally(names: impl Iterator<Item = String>) -> Value {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for name in names {
-        *counts.entry(name).or_default() += 1;
-    }
-    json!(counts)
 }
 
 /// A reason without what differs from item to item: numbers, quoted words, and what follows a colon or stands in brackets.
@@ -88,9 +70,8 @@ pub(super) fn reason_kind(reason: &str) -> String {
 }
 
 /// The points of one tier of all items.
-pub(super) fn points<'a>(job: &'a Job<'_>, tier: &'a str) -> impl Iterator<Item = (&'a str, &'a TierPoint)> + Clone {
-    let of_item = move |item: &'a super::ItemInfo| item.tiers.iter().map(|point| (item.id.as_str(), point));
-    job.items.iter().flat_map(of_item).filter(move |(_, point)| point.name == tier)
+pub(super) fn points<'a>(items: &'a [ItemInfo], tier: &'a str) -> impl Iterator<Item = &'a TierPoint> + Clone {
+    items.iter().flat_map(|item| &item.tiers).filter(move |point| point.name == tier)
 }
 
 /// The middle value, of an even number of them the mean of both; none of none.
@@ -101,9 +82,9 @@ pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     Some((lower + upper) / 2.0)
 }
 
-fn pareto(job: &Job<'_>) -> Value {
-    let of_tier = |tier: &super::TierInfo| {
-        let points = || points(job, &tier.name).map(|(_, point)| point);
+fn pareto(tiers: &[TierInfo], items: &[ItemInfo]) -> Value {
+    let of_tier = |tier: &TierInfo| {
+        let points = || points(items, &tier.name);
         let figures = json!({
             "written": points().count(),
             "frontier": points().filter(|point| point.frontier).count(),
@@ -114,7 +95,7 @@ fn pareto(job: &Job<'_>) -> Value {
         });
         (tier.name.clone(), figures)
     };
-    Value::Object(job.tiers.iter().map(of_tier).collect())
+    Value::Object(tiers.iter().map(of_tier).collect())
 }
 
 #[cfg(test)]

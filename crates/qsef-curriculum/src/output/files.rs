@@ -24,9 +24,22 @@ pub(super) struct Written {
 
 /// A file that is being written beside its place.
 pub(super) struct Part {
+    name: String,
+    path: PathBuf,
     file: BufWriter<File>,
     hash: Sha256,
     bytes: u64,
+}
+
+impl Part {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What could not be done to it, as an error that names it.
+    pub(super) fn fault(&self, e: io::Error) -> Error {
+        Error::io("write", &self.path, e)
+    }
 }
 
 impl Write for Part {
@@ -59,36 +72,37 @@ impl Folder {
         self.dir.join(format!("{name}.part"))
     }
 
-    /// Writes a file, its bytes in the order that `fill` gives them.
-    pub(super) fn add(&mut self, name: &str, fill: impl FnOnce(&mut Part) -> io::Result<()>) -> Result<()> {
+    /// Begins a file. It is whole with [`Folder::end`].
+    pub(super) fn begin(&mut self, name: &str) -> Result<Part> {
         let path = self.part(name);
         // Before it is there: what is half written is taken away, too.
         self.files.insert(name.to_owned(), Written { bytes: 0, sha256: String::new() });
-        let written = File::create(&path).and_then(|file| {
-            let mut part = Part { file: BufWriter::new(file), hash: Sha256::new(), bytes: 0 };
-            fill(&mut part)?;
-            let file = part.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-            file.sync_all()?;
-            Ok(Written { bytes: part.bytes, sha256: hex(&part.hash.finalize()) })
-        });
-        let written = written.map_err(|e| Error::io("write", &path, e))?;
-        self.files.insert(name.to_owned(), written);
+        let file = File::create(&path).map_err(|e| Error::io("write", &path, e))?;
+        Ok(Part { name: name.to_owned(), path, file: BufWriter::new(file), hash: Sha256::new(), bytes: 0 })
+    }
+
+    /// Ends a file that was begun here.
+    pub(super) fn end(&mut self, part: Part) -> Result<()> {
+        let Part { name, path, file, hash, bytes } = part;
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error);
+        file.and_then(|file| file.sync_all()).map_err(|e| Error::io("write", &path, e))?;
+        self.files.insert(name, Written { bytes, sha256: hex(&hash.finalize()) });
         Ok(())
     }
 
     pub(super) fn text(&mut self, name: &str, text: &str) -> Result<()> {
-        self.add(name, |part| part.write_all(text.as_bytes()))
+        let mut part = self.begin(name)?;
+        part.write_all(text.as_bytes()).map_err(|e| part.fault(e))?;
+        self.end(part)
     }
 
     /// Writes JSON lines.
-    pub(super) fn lines<T: Serialize>(&mut self, name: &str, values: impl Iterator<Item = T>) -> Result<()> {
-        self.add(name, |part| {
-            for value in values {
-                serde_json::to_writer(&mut *part, &value)?;
-                part.write_all(b"\n")?;
-            }
-            Ok(())
-        })
+    pub(super) fn lines<T: Serialize>(&mut self, name: &str, values: impl Iterator<Item = Result<T>>) -> Result<()> {
+        let mut part = self.begin(name)?;
+        for value in values {
+            line(&mut part, &value?).map_err(|e| part.fault(e))?;
+        }
+        self.end(part)
     }
 
     /// The files, by name.
@@ -136,6 +150,12 @@ impl Drop for Folder {
             }
         }
     }
+}
+
+/// Writes a line of JSON.
+pub(super) fn line(mut to: impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut to, value)?;
+    to.write_all(b"\n")
 }
 
 fn remove(path: &Path) -> Result<()> {

@@ -8,16 +8,16 @@ use super::{Content, rows};
 pub(super) fn dataset_info(content: &Content<'_>) -> Value {
     let mut entries = Map::new();
     let messages = || json!({"messages": "messages"});
-    if !content.rows.is_empty() {
+    if content.summary.tiers > 0 {
         entries.insert("train".into(), entry("train.jsonl", messages()));
     }
-    for stage in content.stages.iter().filter(|stage| !stage.rows.is_empty()) {
+    for stage in content.stages.iter().filter(|stage| !stage.places.is_empty()) {
         entries.insert(stage.file(), entry(&format!("{}.jsonl", stage.file()), messages()));
     }
-    if content.job.resample && !content.rows.is_empty() {
+    if content.job.resample && content.summary.tiers > 0 {
         entries.insert("resampled".into(), entry(rows::RESAMPLED, messages()));
     }
-    if !content.pairs.is_empty() {
+    if !content.collected.pairs.is_empty() {
         let columns = json!({"messages": "messages", "chosen": "chosen", "rejected": "rejected"});
         let mut pairs = entry(rows::RANKING, columns);
         if let Some(pairs) = pairs.as_object_mut() {

@@ -3,13 +3,16 @@
 //! What is written depends on the job alone: no time stamps, and no order of hashes.
 
 mod card;
+mod collected;
 mod counts;
 mod files;
 mod info;
 mod parquet;
 mod report;
 mod rows;
+mod spool;
 mod summary;
+mod table;
 #[cfg(test)]
 mod tests;
 mod training;
@@ -19,9 +22,9 @@ use std::path::Path;
 use qsef_core::{Error, Result};
 use serde_json::{Value, json};
 
-pub use summary::{Cost, ItemInfo, Job, StepCost, Summary, TierInfo, TierPoint};
-
-use crate::item::{Pair, Rejected, Row, TeacherRow};
+pub use collected::{Collected, Place};
+use summary::Cost;
+pub use summary::{ItemInfo, Job, StepCost, Summary, TierInfo, TierPoint};
 
 /// Files that only some jobs have; those that an earlier job left behind are taken away.
 const OPTIONAL: [&str; 4] = [rows::PREFERENCES, rows::RANKING, rows::TEACHER, rows::RESAMPLED];
@@ -31,7 +34,7 @@ struct Stage<'a> {
     /// 1 the first to train on.
     number: u32,
     name: String,
-    rows: Vec<&'a Row>,
+    places: &'a [Place],
 }
 
 impl Stage<'_> {
@@ -44,17 +47,14 @@ impl Stage<'_> {
 /// All that a folder is made of.
 struct Content<'a> {
     job: &'a Job<'a>,
-    rows: Vec<&'a Row>,
+    collected: &'a Collected,
     stages: Vec<Stage<'a>>,
-    pairs: &'a [Pair],
-    rejected: &'a [Rejected],
-    teacher: rows::Teacher<'a>,
     summary: Summary,
     counts: Value,
 }
 
-/// Writes the folder, and makes it where there is none: `rows` sorted in curriculum order (by stage, then by difficulty), and
-/// what else came of the job.
+/// Writes the folder, and makes it where there is none, of what came of the items, its places sorted in curriculum order (by stage,
+/// then by difficulty).
 ///
 /// All files are written beside their places first and moved there when all are on the disk, `manifest.json` last: a folder with a
 /// manifest is whole.
@@ -62,26 +62,17 @@ struct Content<'a> {
 /// # Errors
 /// [`Error::Io`]; [`Error::Input`] where rows are not sorted by stage, or their stage is 0; [`Error::Internal`] where what is
 /// written cannot be encoded.
-pub fn write(
-    dir: &Path,
-    job: &Job<'_>,
-    rows: &[Row],
-    pairs: &[Pair],
-    rejected: &[Rejected],
-    teacher: &[TeacherRow],
-) -> Result<Summary> {
-    let stages = stages(job, rows)?;
-    let teacher = rows::Teacher::new(teacher);
-    let summary = Summary::new(job, rows.len());
-    let counts = counts::counts(job, rows, &stages, pairs, rejected, &teacher);
-    let rows = rows.iter().collect();
-    let content = Content { job, rows, stages, pairs, rejected, teacher, summary, counts };
+pub fn write(dir: &Path, job: &Job<'_>, collected: &Collected) -> Result<Summary> {
+    let stages = stages(job, collected.order())?;
+    let summary = Summary::new(collected);
+    let counts = counts::counts(job, collected, &stages, &summary);
+    let content = Content { job, collected, stages, summary, counts };
     let mut folder = files::Folder::open(dir)?;
     content.data(&mut folder)?;
     folder.text("dataset_info.json", &pretty(&info::dataset_info(&content))?)?;
     folder.text("README.md", &card::card(&content))?;
     folder.text("training.md", &training::training(&content))?;
-    folder.text("report.html", &report::page(&content))?;
+    folder.text("report.html", &report::page(&content)?)?;
     let manifest = content.manifest(&folder)?;
     folder.finish(&pretty(&manifest)?, is_stale)?;
     Ok(content.summary)
@@ -95,16 +86,17 @@ fn is_stale(name: &str) -> bool {
     is_stage || OPTIONAL.contains(&name)
 }
 
-fn stages<'a>(job: &Job<'_>, rows: &'a [Row]) -> Result<Vec<Stage<'a>>> {
-    if rows.iter().any(|row| row.stage == 0) || !rows.is_sorted_by_key(|row| row.stage) {
+fn stages<'a>(job: &Job<'_>, places: &'a [Place]) -> Result<Vec<Stage<'a>>> {
+    if places.iter().any(|place| place.stage == 0) || !places.is_sorted_by_key(|place| place.stage) {
         return Err(Error::Input("the rows of a curriculum have to be sorted by stage, from 1 on".into()));
     }
     let named = u32::try_from(job.stages.len()).unwrap_or(u32::MAX);
-    let count = named.max(rows.last().map_or(0, |row| row.stage));
-    let stage = |number: u32| Stage {
-        number,
-        name: job.stages.get(number as usize - 1).cloned().unwrap_or_else(|| format!("stage {number}")),
-        rows: rows.iter().filter(|row| row.stage == number).collect(),
+    let count = named.max(places.last().map_or(0, |place| place.stage));
+    let stage = |number: u32| {
+        let to = |stage: u32| places.partition_point(|place| place.stage < stage);
+        let places = places.get(to(number)..to(number + 1)).unwrap_or_default();
+        let name = job.stages.get(number as usize - 1).cloned().unwrap_or_else(|| format!("stage {number}"));
+        Stage { number, name, places }
     };
     Ok((1..=count).map(stage).collect())
 }
@@ -112,24 +104,21 @@ fn stages<'a>(job: &Job<'_>, rows: &'a [Row]) -> Result<Vec<Stage<'a>>> {
 impl Content<'_> {
     /// The rows, in their files.
     fn data(&self, folder: &mut files::Folder) -> Result<()> {
-        folder.lines("train.jsonl", self.rows.iter().map(|row| rows::line(row)))?;
-        folder.add("train.parquet", |part| parquet::write(part, &self.rows))?;
-        for stage in &self.stages {
-            folder.lines(&format!("{}.jsonl", stage.file()), stage.rows.iter().map(|row| rows::line(row)))?;
-            folder.add(&format!("{}.parquet", stage.file()), |part| parquet::write(part, &stage.rows))?;
+        let Self { collected, stages, job, .. } = self;
+        table::write(folder, stages, collected)?;
+        if job.resample && !collected.order().is_empty() {
+            let drawn = rows::resampled(collected.order(), job.seed);
+            folder.lines(rows::RESAMPLED, drawn.into_iter().map(|place| Ok(rows::line(&collected.row(place)?))))?;
         }
-        if self.job.resample && !self.rows.is_empty() {
-            let drawn = rows::resampled(&self.rows, self.job.seed);
-            folder.lines(rows::RESAMPLED, drawn.into_iter().map(rows::line))?;
+        if !collected.pairs.is_empty() {
+            folder.lines(rows::PREFERENCES, collected.pairs.iter().map(|pair| Ok(rows::preference(&pair?))))?;
+            let ranking = collected.pairs.iter().filter_map(|pair| pair.map(|pair| rows::ranking(&pair)).transpose());
+            folder.lines(rows::RANKING, ranking)?;
         }
-        if !self.pairs.is_empty() {
-            folder.lines(rows::PREFERENCES, self.pairs.iter().map(rows::preference))?;
-            folder.lines(rows::RANKING, self.pairs.iter().filter_map(rows::ranking))?;
+        if !collected.teacher.is_empty() {
+            folder.lines(rows::TEACHER, collected.teacher.iter().map(|row| Ok(rows::teacher(&row?))))?;
         }
-        if !self.teacher.rows.is_empty() {
-            folder.lines(rows::TEACHER, self.teacher.rows.iter().map(|row| rows::teacher(row)))?;
-        }
-        folder.lines("rejected.jsonl", self.rejected.iter().map(rows::value))
+        folder.lines("rejected.jsonl", collected.rejected.iter())
     }
 
     /// The job's own entries, then `counts` and `files`.

@@ -18,9 +18,6 @@ use parquet::{
 
 use crate::item::{Kind, Row, Turn};
 
-/// Rows of a group, the unit that readers hold in memory.
-const GROUP: usize = 10_000;
-
 const SCHEMA: &str = "message row {
     required binary id (STRING);
     required binary item (STRING);
@@ -100,33 +97,48 @@ fn kind(kind: Kind) -> &'static str {
     }
 }
 
-/// Writes rows.
-pub(super) fn write(sink: impl Write + Send, rows: &[&Row]) -> io::Result<()> {
-    encode(sink, rows).map_err(io::Error::other)
-}
+/// A file that is being written.
+pub(super) struct Rows<W: Write + Send>(SerializedFileWriter<W>);
 
-fn encode(sink: impl Write + Send, rows: &[&Row]) -> Result<()> {
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
-        .set_created_by(concat!("qsef version ", env!("CARGO_PKG_VERSION")).into())
-        .build();
-    let schema = Arc::new(parse_message_type(SCHEMA)?);
-    let mut writer = SerializedFileWriter::new(sink, schema, Arc::new(properties))?;
-    for rows in rows.chunks(GROUP) {
-        let mut group = writer.next_row_group()?;
+impl<W: Write + Send> Rows<W> {
+    pub(super) fn new(sink: W) -> io::Result<Self> {
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_created_by(concat!("qsef version ", env!("CARGO_PKG_VERSION")).into())
+            .build();
+        let new = |schema| SerializedFileWriter::new(sink, Arc::new(schema), Arc::new(properties));
+        Ok(Self(parse_message_type(SCHEMA).and_then(new).map_err(io::Error::other)?))
+    }
+
+    /// Adds rows as one group, the unit that readers hold in memory.
+    pub(super) fn group(&mut self, rows: &[Row]) -> io::Result<()> {
+        self.encode(rows).map_err(io::Error::other)
+    }
+
+    fn encode(&mut self, rows: &[Row]) -> Result<()> {
+        let mut group = self.0.next_row_group()?;
         for leaf in &LEAVES {
             let Some(mut column) = group.next_column()? else { break };
             leaf.write(column.untyped(), rows)?;
             column.close()?;
         }
         group.close()?;
+        Ok(())
     }
-    writer.close()?;
-    Ok(())
+
+    /// What the file is written to.
+    pub(super) fn sink(&self) -> &W {
+        self.0.inner()
+    }
+
+    /// Ends the file, and gives back what it was written to.
+    pub(super) fn end(self) -> io::Result<W> {
+        self.0.into_inner().map_err(io::Error::other)
+    }
 }
 
 impl Leaf {
-    fn write(&self, column: &mut ColumnWriter<'_>, rows: &[&Row]) -> Result<()> {
+    fn write(&self, column: &mut ColumnWriter<'_>, rows: &[Row]) -> Result<()> {
         let bytes = |text: &str| ByteArray::from(text.as_bytes().to_vec());
         match (self, column) {
             (Self::Text(of), ColumnWriter::ByteArrayColumnWriter(column)) => {
@@ -134,14 +146,14 @@ impl Leaf {
                 column.write_batch(&values, None, None)?;
             }
             (Self::Count(of), ColumnWriter::Int64ColumnWriter(column)) => {
-                let count = |row: &&Row| i64::try_from(of(row)).unwrap_or(i64::MAX);
+                let count = |row: &Row| i64::try_from(of(row)).unwrap_or(i64::MAX);
                 column.write_batch(&rows.iter().map(count).collect::<Vec<i64>>(), None, None)?;
             }
             (Self::Real(of), ColumnWriter::DoubleColumnWriter(column)) => {
-                column.write_batch(&rows.iter().map(|row| of(row)).collect::<Vec<f64>>(), None, None)?;
+                column.write_batch(&rows.iter().map(of).collect::<Vec<f64>>(), None, None)?;
             }
             (Self::Flag(of), ColumnWriter::BoolColumnWriter(column)) => {
-                column.write_batch(&rows.iter().map(|row| of(row)).collect::<Vec<bool>>(), None, None)?;
+                column.write_batch(&rows.iter().map(of).collect::<Vec<bool>>(), None, None)?;
             }
             (Self::Said(of), ColumnWriter::ByteArrayColumnWriter(column)) => {
                 // Repetition 0 begins a row, definition 0 is a row without messages.

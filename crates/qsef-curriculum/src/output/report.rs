@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use qsef_core::Result;
 use qsef_report::{Axis, Bars, Mark, Page, Plot, Point, Series, Spread};
 use qsef_score::complexity::Complexity;
 
 use super::{
     Content, ItemInfo, TierPoint,
-    counts::{median, points, reason_kind},
+    counts::{median, points},
 };
+use crate::item::{Rejected, Step};
 
 /// One of a point's figures.
 type Figure = fn(&TierPoint) -> f64;
@@ -22,7 +24,7 @@ const PLOTTED: usize = 1_000;
 /// The most kinds of reasons that have a bar.
 const REASONS: usize = 12;
 
-pub(super) fn page(content: &Content<'_>) -> String {
+pub(super) fn page(content: &Content<'_>) -> Result<String> {
     let mut page = Page::new("Curriculum");
     headline(&mut page, content);
     tiers(&mut page, content);
@@ -31,8 +33,8 @@ pub(super) fn page(content: &Content<'_>) -> String {
     acceptance(&mut page, content);
     cost(&mut page, content);
     items(&mut page, content);
-    left_out(&mut page, content);
-    page.html()
+    left_out(&mut page, content)?;
+    Ok(page.html())
 }
 
 fn real(value: f64) -> String {
@@ -44,7 +46,8 @@ fn share(part: usize, of: usize) -> String {
 }
 
 fn headline(page: &mut Page, content: &Content<'_>) {
-    let (summary, job) = (&content.summary, content.job);
+    let (summary, collected) = (&content.summary, content.collected);
+    let cost = &collected.cost;
     let ordered = format!("{:.1}%", 100.0 * summary.strictly_ordered);
     let figures = [
         ("items", summary.items.to_string()),
@@ -52,22 +55,22 @@ fn headline(page: &mut Page, content: &Content<'_>) {
         ("rejected", summary.rejected.to_string()),
         ("rows", summary.tiers.to_string()),
         ("items whose tiers are strictly ordered by complexity", ordered),
-        ("preference pairs", content.pairs.len().to_string()),
-        ("rows with a teacher's tokens", content.teacher.rows.len().to_string()),
-        ("requests", job.cost.requests.to_string()),
-        ("tokens", (job.cost.prompt_tokens + job.cost.completion_tokens).to_string()),
+        ("preference pairs", collected.pairs.len().to_string()),
+        ("rows with a teacher's tokens", collected.teacher.len().to_string()),
+        ("requests", cost.requests.to_string()),
+        ("tokens", (cost.prompt_tokens + cost.completion_tokens).to_string()),
         ("USD", format!("{:.4}", summary.usd)),
     ];
     page.table(&["", ""], figures.map(|(name, figure)| vec![name.to_owned(), figure]));
 }
 
 fn tiers(page: &mut Page, content: &Content<'_>) {
-    let job = content.job;
+    let (job, collected) = (content.job, content.collected);
     page.heading("Tiers");
     page.table(
         &["tier", "level", "stage", "for", "written", "rows", "frontier", "suits", "C_data", "distance", "TE"],
         job.tiers.iter().map(|tier| {
-            let all = || points(job, &tier.name).map(|(_, point)| point);
+            let all = || points(&collected.items, &tier.name);
             let middle = |of: Figure| median(all().map(of)).map_or("–".into(), real);
             vec![
                 tier.name.clone(),
@@ -75,7 +78,7 @@ fn tiers(page: &mut Page, content: &Content<'_>) {
                 tier.stage.to_string(),
                 tier.audience.clone(),
                 all().count().to_string(),
-                content.rows.iter().filter(|row| row.tier == tier.name).count().to_string(),
+                collected.tally.of_tier(&tier.name).to_string(),
                 all().filter(|point| point.frontier).count().to_string(),
                 all().filter(|point| point.suits).count().to_string(),
                 middle(|point| point.complexity),
@@ -94,7 +97,7 @@ fn tiers(page: &mut Page, content: &Content<'_>) {
     for (title, of) in figures {
         let mut spread = Spread::new(title);
         for tier in job.tiers {
-            spread.add(&tier.name, points(job, &tier.name).map(|(_, point)| of(point)));
+            spread.add(&tier.name, points(&collected.items, &tier.name).map(of));
         }
         page.spread(&spread);
     }
@@ -107,12 +110,12 @@ fn by_tier(
     axes: [Axis; 2],
     place: impl Fn(&ItemInfo, &TierPoint) -> Option<(f64, f64)>,
 ) -> Plot {
-    let (job, [x, y]) = (content.job, axes);
+    let (items, [x, y]) = (&content.collected.items, axes);
     // Points that are strong are drawn however many there are.
-    let each = job.items.len().div_ceil(PLOTTED).max(1);
+    let each = items.len().div_ceil(PLOTTED).max(1);
     let mut plot = Plot::new(title, x, y);
-    for tier in job.tiers {
-        let items = job.items.iter().step_by(each);
+    for tier in content.job.tiers {
+        let items = items.iter().step_by(each);
         let of_tier = items.flat_map(|item| item.tiers.iter().filter(|p| p.name == tier.name).map(move |p| (item, p)));
         let points = of_tier.filter_map(|(item, point)| {
             let (x, y) = place(item, point)?;
@@ -128,7 +131,7 @@ fn trade_off(page: &mut Page, content: &Content<'_>) {
     page.text(
         "Points with an edge are on the frontier: no other tier of their item keeps as much, passes as well and costs as little.",
     );
-    if content.job.items.len() > PLOTTED {
+    if content.collected.items.len() > PLOTTED {
         page.text(&format!("About {PLOTTED} of the items are drawn, evenly spaced."));
     }
     let axes = |x: &str, y: &str| [Axis::named(x), Axis::named(y)];
@@ -152,7 +155,7 @@ fn parts(page: &mut Page, content: &Content<'_>) {
     let rows = parts.filter(|(_, (_, weight))| *weight > 0.0).map(|(place, (name, weight))| {
         let mut row = vec![name.replace('_', " "), real(weight)];
         row.extend(job.tiers.iter().map(|tier| {
-            let values = points(job, &tier.name).filter_map(|(_, point)| point.parts.get(place));
+            let values = points(&content.collected.items, &tier.name).filter_map(|point| point.parts.get(place));
             let (sum, count) = values.fold((0.0, 0usize), |(sum, count), value| (sum + value, count + 1));
             if count == 0 { "–".into() } else { real(sum / count as f64) }
         }));
@@ -169,34 +172,34 @@ fn acceptance(page: &mut Page, content: &Content<'_>) {
         bars.add_told(name, count as f64, format!("{count}, {}", share(count, items)));
     }
     page.bars(&bars);
-    let mut kinds: BTreeMap<(&str, String), usize> = BTreeMap::new();
-    for left in content.rejected {
-        *kinds.entry((left.step.name(), reason_kind(&left.reason))).or_default() += 1;
-    }
+    let kinds = &content.collected.tally.left_out;
     let mut steps = Bars::new("What was left out, by step");
     let mut by_step: BTreeMap<&str, usize> = BTreeMap::new();
-    for ((step, _), count) in &kinds {
-        *by_step.entry(*step).or_default() += count;
+    for ((step, _), count) in kinds {
+        *by_step.entry(step.name()).or_default() += count;
     }
     for (step, count) in by_step {
         steps.add(step, count as f64);
     }
     page.bars(&steps);
-    let mut kinds: Vec<((&str, String), usize)> = kinds.into_iter().collect();
+    let mut kinds: Vec<(&(Step, String), &usize)> = kinds.iter().collect();
     kinds.sort_by(|(a, many), (b, few)| few.cmp(many).then_with(|| a.cmp(b)));
     let mut reasons = Bars::new("What was left out, by reason");
     for (number, (_, count)) in kinds.iter().take(REASONS).enumerate() {
-        reasons.add(format!("reason {}", number + 1), *count as f64);
+        reasons.add(format!("reason {}", number + 1), **count as f64);
     }
     page.bars(&reasons);
+    if kinds.is_empty() {
+        return;
+    }
     let rows = kinds.into_iter().enumerate().map(|(number, ((step, kind), count))| {
-        vec![format!("reason {}", number + 1), step.to_owned(), kind, count.to_string()]
+        vec![format!("reason {}", number + 1), step.name().to_owned(), kind.clone(), count.to_string()]
     });
     page.table(&["", "step", "reason", "count"], rows);
 }
 
 fn cost(page: &mut Page, content: &Content<'_>) {
-    let cost = &content.job.cost;
+    let cost = &content.collected.cost;
     page.heading("Cost");
     let mut bars = Bars::new("Tokens");
     bars.add("of prompts", cost.prompt_tokens as f64).add("of answers", cost.completion_tokens as f64);
@@ -219,42 +222,43 @@ fn cost(page: &mut Page, content: &Content<'_>) {
 }
 
 fn items(page: &mut Page, content: &Content<'_>) {
-    let all = &content.job.items;
+    let all = &content.collected.items;
     page.heading("Items").text(&format!("{} of {}.", all.len().min(MOST), all.len()));
-    let head = ["item", "", "ordered", "attempts", "requests", "tokens", "C_data", "distance", "TE", "left as it was"];
-    let rows = all.iter().take(MOST).map(|item| {
-        let list = |of: &dyn Fn(&TierPoint) -> String| item.tiers.iter().map(of).collect::<Vec<_>>().join(" · ");
-        vec![
+    let of_item = ["item", "", "ordered", "attempts", "requests", "tokens"];
+    let head: Vec<&str> = of_item.into_iter().chain(["tier", "C_data", "distance", "TE", "left as it was"]).collect();
+    let rows = all.iter().take(MOST).flat_map(|item| {
+        let figures = [
             item.id.clone(),
             if item.accepted { "accepted".into() } else { "rejected".into() },
             if item.strictly_ordered { "yes".into() } else { "no".into() },
             item.attempts.to_string(),
             item.requests.to_string(),
             (item.prompt_tokens + item.completion_tokens).to_string(),
-            list(&|point| real(point.complexity)),
-            list(&|point| real(point.distance)),
-            list(&|point| real(point.te)),
-            list(&|point| format!("{}/{}", point.kept, point.sentences)),
-        ]
+        ];
+        let none = || vec![String::new(); of_item.len()];
+        let mut tiers = item.tiers.iter().map(|point| {
+            let kept = format!("{} of {}", point.kept, point.sentences);
+            vec![point.name.clone(), real(point.complexity), real(point.distance), real(point.te), kept]
+        });
+        // The item's figures stand beside its first tier.
+        let first = figures.into_iter().chain(tiers.next().unwrap_or_default()).collect();
+        let rest: Vec<Vec<String>> = tiers.map(|tier| none().into_iter().chain(tier).collect()).collect();
+        std::iter::once(first).chain(rest)
     });
     page.table(&head, rows);
 }
 
-fn left_out(page: &mut Page, content: &Content<'_>) {
-    let all = content.rejected;
+fn left_out(page: &mut Page, content: &Content<'_>) -> Result<()> {
+    let all = &content.collected.rejected;
     if all.is_empty() {
-        return;
+        return Ok(());
     }
     page.heading("Left out").text(&format!("{} of {}; the rest is in rejected.jsonl.", all.len().min(MOST), all.len()));
-    let rows = all.iter().take(MOST).map(|left| {
+    let row = |left: Rejected| {
         let place = format!("{}{}", left.origin.source, left.origin.place);
-        vec![
-            left.item.clone(),
-            left.tier.clone().unwrap_or_default(),
-            left.step.name().into(),
-            left.reason.clone(),
-            place,
-        ]
-    });
+        vec![left.item, left.tier.unwrap_or_default(), left.step.name().into(), left.reason, place]
+    };
+    let rows: Vec<Vec<String>> = all.iter().take(MOST).map(|left| left.map(row)).collect::<Result<_>>()?;
     page.table(&["item", "tier", "step", "reason", "from"], rows);
+    Ok(())
 }

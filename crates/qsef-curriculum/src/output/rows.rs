@@ -4,6 +4,7 @@ use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::Place;
 use crate::item::{Pair, Row, TeacherRow};
 
 /// Pairs as TRL reads them.
@@ -48,19 +49,9 @@ pub(super) fn ranking(pair: &Pair) -> Option<Value> {
     }))
 }
 
-/// The rows with a teacher's tokens that can be trained on.
-pub(super) struct Teacher<'a> {
-    pub(super) rows: Vec<&'a TeacherRow>,
-    /// Those left out: a token of theirs has no likeliest tokens.
-    pub(super) left_out: usize,
-}
-
-impl<'a> Teacher<'a> {
-    pub(super) fn new(rows: &'a [TeacherRow]) -> Self {
-        let is_whole = |row: &&TeacherRow| !row.top.is_empty() && row.top.iter().all(|top| !top.is_empty());
-        let whole: Vec<&TeacherRow> = rows.iter().filter(is_whole).collect();
-        Self { left_out: rows.len() - whole.len(), rows: whole }
-    }
+/// Whether a teacher's answer can be trained on: each of its tokens has likeliest tokens.
+pub(super) fn is_whole(row: &TeacherRow) -> bool {
+    !row.top.is_empty() && row.top.iter().all(|top| !top.is_empty())
 }
 
 /// A row of `teacher.jsonl`. All of its tokens have as many likeliest tokens: the reader makes a matrix of them.
@@ -74,7 +65,7 @@ pub(super) fn teacher(row: &TeacherRow) -> Value {
 }
 
 /// As many rows as there are, drawn with replacement in proportion to their weights, in curriculum order.
-pub(super) fn resampled<'a>(rows: &[&'a Row], seed: u64) -> Vec<&'a Row> {
+pub(super) fn resampled(rows: &[Place], seed: u64) -> Vec<&Place> {
     let usable = |weight: f64| if weight.is_finite() { weight.max(0.0) } else { 0.0 };
     let mut sum = 0.0;
     let ends: Vec<f64> = rows
@@ -98,5 +89,5 @@ pub(super) fn resampled<'a>(rows: &[&'a Row], seed: u64) -> Vec<&'a Row> {
         })
         .collect();
     drawn.sort_unstable();
-    drawn.into_iter().filter_map(|number| rows.get(number).copied()).collect()
+    drawn.into_iter().filter_map(|number| rows.get(number)).collect()
 }

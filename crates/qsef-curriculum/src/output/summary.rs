@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Collected;
 use crate::item::Language;
 
 /// A job, as its folder tells it.
@@ -13,10 +14,6 @@ pub struct Job<'a> {
     pub stages: &'a [String],
     /// What made it: models, hashes of prompts, seeds, versions, settings. A JSON object; `counts` and `files` are added.
     pub manifest: serde_json::Value,
-    /// The items, in the order of the input.
-    pub items: Vec<ItemInfo>,
-    /// What it cost.
-    pub cost: Cost,
     /// Of what is drawn.
     pub seed: u64,
     /// Whether rows are drawn by their weights, as after progress of a student.
@@ -91,19 +88,15 @@ pub struct TierPoint {
 }
 
 /// What a job cost.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Cost {
+#[derive(Debug, Default)]
+pub(super) struct Cost {
     /// Requests, answered by a model or from the cache.
     pub requests: u64,
-    /// Those answered from the cache. It differs between runs, and is not written.
-    pub cached: u64,
-    /// Tokens of the prompts.
     pub prompt_tokens: u64,
-    /// Tokens of the answers.
     pub completion_tokens: u64,
     /// What the tokens cost.
     pub usd: f64,
-    /// The same by step, where it was counted.
+    /// The same by step, in the order of their names.
     pub steps: Vec<StepCost>,
 }
 
@@ -138,17 +131,17 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub(super) fn new(job: &Job<'_>, rows: usize) -> Self {
-        let items = job.items.len();
-        let accepted = job.items.iter().filter(|item| item.accepted).count();
-        let ordered = job.items.iter().filter(|item| item.strictly_ordered).count();
+    pub(super) fn new(collected: &Collected) -> Self {
+        let items = collected.items.len();
+        let accepted = collected.items.iter().filter(|item| item.accepted).count();
+        let ordered = collected.items.iter().filter(|item| item.strictly_ordered).count();
         Self {
             items,
             accepted,
             rejected: items - accepted,
-            tiers: rows,
+            tiers: collected.order().len(),
             strictly_ordered: ordered as f64 / items.max(1) as f64,
-            usd: job.cost.usd,
+            usd: collected.cost.usd,
         }
     }
 }

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::item::{Kind, Language, Origin, Step, Turn};
+use crate::{
+    item::{Kind, Language, Origin, Pair, Rejected, Row, Step, TeacherRow, Turn},
+    tiers::Outcome,
+};
 
 const TIERS: [(&str, u32, u32); 4] = [("expert", 4, 3), ("practitioner", 3, 2), ("student", 2, 2), ("layperson", 1, 1)];
 
@@ -179,28 +182,39 @@ impl Fixture {
     }
 
     fn job(&self) -> Job<'_> {
-        let step =
-            |name: &str| StepCost { name: name.into(), requests: 21, prompt_tokens: 2700, completion_tokens: 360 };
         Job {
             tiers: &self.tiers,
             stages: &self.stages,
             manifest: json!({"format": 1, "seed": 7, "models": {"writer": "scripted"}}),
-            items: self.items.clone(),
-            cost: Cost {
-                requests: 42,
-                cached: 3,
-                prompt_tokens: 5400,
-                completion_tokens: 720,
-                usd: 0.006,
-                steps: vec![step("write"), step("judge")],
-            },
             seed: 7,
             resample: true,
         }
     }
 
+    /// All of it as if it had come with the first item.
+    fn collected(&self) -> Collected {
+        let mut collected = Collected::new(&std::env::temp_dir()).unwrap();
+        let step =
+            |name: &str| StepCost { name: name.into(), requests: 21, prompt_tokens: 2700, completion_tokens: 360 };
+        let mut outcome = Outcome {
+            rows: self.rows.clone(),
+            pairs: self.pairs.clone(),
+            rejected: self.rejected.clone(),
+            teacher: self.teacher.clone(),
+            info: self.items[0].clone(),
+            steps: vec![step("write"), step("judge")],
+        };
+        for item in &self.items {
+            outcome.info = item.clone();
+            collected.add(&outcome).unwrap();
+            let info = outcome.info;
+            outcome = Outcome { rows: vec![], pairs: vec![], rejected: vec![], teacher: vec![], steps: vec![], info };
+        }
+        collected
+    }
+
     pub(super) fn write(&self, dir: &Path) -> Summary {
-        write(dir, &self.job(), &self.rows, &self.pairs, &self.rejected, &self.teacher).unwrap()
+        write(dir, &self.job(), &self.collected()).unwrap()
     }
 }
 
@@ -321,7 +335,7 @@ fn the_same_job_gives_the_same_bytes_and_another_takes_away_what_it_lacks() {
     fixture.teacher[0].top[1].clear();
     fixture.rows.retain(|row| row.stage != 2);
     let job = Job { resample: false, ..fixture.job() };
-    write(dir.path(), &job, &fixture.rows, &fixture.pairs, &fixture.rejected, &fixture.teacher).unwrap();
+    write(dir.path(), &job, &fixture.collected()).unwrap();
     let files = bytes(dir.path());
     assert!(files.contains_key("mine.txt") && files["stage-2.jsonl"].is_empty());
     for name in [
@@ -346,12 +360,13 @@ fn nothing_is_left_of_a_job_that_cannot_be_written() {
     let dir = tempfile::tempdir().unwrap();
     let fixture = Fixture::new();
     let job = Job { manifest: json!([]), ..fixture.job() };
-    assert!(write(dir.path(), &job, &fixture.rows, &[], &[], &[]).is_err());
-    let unsorted: Vec<Row> = fixture.rows.iter().rev().cloned().collect();
-    assert!(write(dir.path(), &fixture.job(), &unsorted, &[], &[], &[]).is_err());
+    assert!(write(dir.path(), &job, &fixture.collected()).is_err());
+    let mut unsorted = fixture.collected();
+    unsorted.places().reverse();
+    assert!(write(dir.path(), &fixture.job(), &unsorted).is_err());
     assert!(bytes(dir.path()).is_empty());
-    let empty = Job { items: Vec::new(), ..fixture.job() };
-    assert_eq!(write(dir.path(), &empty, &[], &[], &[], &[]).unwrap().tiers, 0);
+    let empty = Collected::new(dir.path()).unwrap();
+    assert_eq!(write(dir.path(), &fixture.job(), &empty).unwrap().tiers, 0);
     assert!(bytes(dir.path())["train.jsonl"].is_empty());
 }
 

@@ -10,13 +10,13 @@ pub(super) fn training(content: &Content<'_>) -> String {
     let files: Vec<String> = content
         .stages
         .iter()
-        .filter(|stage| !stage.rows.is_empty())
+        .filter(|stage| !stage.places.is_empty())
         .map(|stage| format!("`{}.jsonl`", stage.file()))
         .collect();
     let holds = |part: &str| match part {
-        "pairs" => !content.pairs.is_empty(),
-        "teacher" => !content.teacher.rows.is_empty(),
-        "resampled" => content.job.resample && !content.rows.is_empty(),
+        "pairs" => !content.collected.pairs.is_empty(),
+        "teacher" => !content.collected.teacher.is_empty(),
+        "resampled" => content.job.resample && content.summary.tiers > 0,
         _ => false,
     };
     chosen(TEXT, holds).replace("<<stages>>", &stages.join(", ")).replace("<<files>>", &files.join(", "))

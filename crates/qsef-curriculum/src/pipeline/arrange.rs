@@ -9,7 +9,7 @@ use std::{
 use qsef_core::{Error, Result};
 use serde::Deserialize;
 
-use crate::item::Row;
+use crate::output::Place;
 
 /// Units of difficulty over which a row's weight grows by a factor e, as `qsef_score::SamplingOptions` has it.
 const TEMPERATURE: f64 = 1.0;
@@ -79,29 +79,30 @@ impl StudentProgress {
         Ok(Self { by_id })
     }
 
-    fn of(&self, row: &Row) -> Option<f64> {
-        self.by_id.get(&row.id).or_else(|| self.by_id.get(&row.item)).copied()
+    fn of(&self, place: &Place) -> Option<f64> {
+        self.by_id.get(&place.id).or_else(|| self.by_id.get(&place.item)).copied()
     }
 }
 
 /// Puts rows in the order of training: by stage, in each from easy to hard, ties by id. With a student's progress its difficulties
 /// take the place of `−ln TE`. Each row's weight is `exp(difficulty / T)`, with mean 1 (paper, sections 4.3.2 and 6.2; as
 /// `qsef_score::resisting`).
-pub fn arrange(rows: &mut [Row], progress: Option<&StudentProgress>) {
-    for row in rows.iter_mut() {
-        if let Some(difficulty) = progress.and_then(|progress| progress.of(row)) {
-            row.difficulty = difficulty;
+pub fn arrange(places: &mut [Place], progress: Option<&StudentProgress>) {
+    for place in places.iter_mut() {
+        if let Some(difficulty) = progress.and_then(|progress| progress.of(place)) {
+            place.difficulty = difficulty;
         }
     }
-    let mean = rows.iter().map(|row| row.difficulty).sum::<f64>() / rows.len().max(1) as f64;
-    for row in rows.iter_mut() {
-        row.weight = ((row.difficulty - mean) / TEMPERATURE).min(MOST).exp();
+    let count = places.len().max(1) as f64;
+    let mean = places.iter().map(|place| place.difficulty).sum::<f64>() / count;
+    for place in places.iter_mut() {
+        place.weight = ((place.difficulty - mean) / TEMPERATURE).min(MOST).exp();
     }
-    let mean = rows.iter().map(|row| row.weight).sum::<f64>() / rows.len().max(1) as f64;
-    for row in rows.iter_mut() {
-        row.weight /= mean.max(f64::MIN_POSITIVE);
+    let mean = places.iter().map(|place| place.weight).sum::<f64>() / count;
+    for place in places.iter_mut() {
+        place.weight /= mean.max(f64::MIN_POSITIVE);
     }
-    rows.sort_by(|a, b| {
+    places.sort_by(|a, b| {
         a.stage.cmp(&b.stage).then(a.difficulty.total_cmp(&b.difficulty)).then_with(|| a.id.cmp(&b.id))
     });
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 #[derive(Debug)]
 pub(super) struct Folder {
     _lock: File,
+    state: PathBuf,
 }
 
 /// The subfolder of what is needed to go on.
@@ -74,7 +75,12 @@ impl Folder {
                 .and_then(|()| std::fs::rename(&part, &path))
                 .map_err(|e| Error::io("write", &path, e))?;
         }
-        Ok(Self { _lock: lock })
+        Ok(Self { _lock: lock, state })
+    }
+
+    /// The subfolder of what is needed to go on, and of what waits.
+    pub fn state(&self) -> &Path {
+        &self.state
     }
 }
 

@@ -1,7 +1,7 @@
 //! A whole job: read, filter, write tiers, arrange, put into a folder.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::{Estimate, Generator, StudentProgress, arrange, folder::Folder};
 use crate::{
     item::{Item, Rejected, Step},
-    output::{self, Cost, StepCost, Summary, TierInfo},
+    output::{self, Collected, Summary, TierInfo},
     prompts::{self, hex},
     quality::{Filter, most_diverse},
     requests::Cache,
@@ -219,13 +219,16 @@ impl Prepared {
     /// work: a server that stays away, a key that is refused.
     pub async fn run(self, on: impl Fn(&Progress)) -> Result<Done> {
         let began = Instant::now();
-        let Self { job, items, mut rejected, scrubbed, took } = self;
+        let Self { job, items, rejected, scrubbed, took } = self;
         let progress = job.progress.as_deref().map(StudentProgress::read).transpose()?;
         let source = serde_json::to_vec(&items).map_err(|e| Error::Internal(e.to_string()))?;
         let described = job.described(&hex(&Sha256::digest(&source)));
         drop(source);
         // Held to the end.
-        let _folder = Folder::take(&job.out, &described, job.resume)?;
+        let folder = Folder::take(&job.out, &described, job.resume)?;
+        let mut collected = Collected::new(folder.state())?;
+        rejected.iter().try_for_each(|left| collected.reject(left))?;
+        drop(rejected);
         let settings = job.settings;
         let mut generator =
             Generator::new(settings.clone(), job.model, Cache::open(&job.cache)?).concurrency(job.concurrency);
@@ -239,29 +242,16 @@ impl Prepared {
         on(&state);
         let (counted, outcomes) = generator.counted(items);
         let mut outcomes = std::pin::pin!(outcomes);
-        let (mut rows, mut pairs, mut teacher, mut infos) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut cost = Cost::default();
         while let Some(outcome) = outcomes.next().await {
             let outcome = outcome?;
-            rows.extend(outcome.rows);
-            pairs.extend(outcome.pairs);
-            teacher.extend(outcome.teacher);
-            rejected.extend(outcome.rejected);
-            cost.requests += u64::from(outcome.info.requests);
-            cost.prompt_tokens += outcome.info.prompt_tokens;
-            cost.completion_tokens += outcome.info.completion_tokens;
-            cost.usd += outcome.info.usd;
-            for step in outcome.steps {
-                add(&mut cost.steps, step);
-            }
+            collected.add(&outcome)?;
             state.done += 1;
             state.accepted += usize::from(outcome.info.accepted);
             let so_far = counted();
             (state.sent, state.cached) = (so_far.sent, so_far.cached);
-            infos.push(outcome.info);
             on(&state);
         }
-        arrange(&mut rows, progress.as_ref());
+        arrange(collected.places(), progress.as_ref());
         let tiers: Vec<TierInfo> = (0..)
             .zip(&settings.tiers)
             .map(|(number, tier)| TierInfo {
@@ -280,26 +270,10 @@ impl Prepared {
             tiers: &tiers,
             stages: &settings.stages,
             manifest,
-            items: infos,
-            cost,
             seed: settings.seed,
             resample: progress.is_some(),
         };
-        let summary = output::write(Path::new(&job.out), &written, &rows, &pairs, &rejected, &teacher)?;
+        let summary = output::write(&job.out, &written, &collected)?;
         Ok(Done { summary, requests: state.sent, elapsed_s: (took + began.elapsed()).as_secs_f64() })
-    }
-}
-
-/// Adds what a step cost, in the order of the steps' names.
-fn add(steps: &mut Vec<StepCost>, more: StepCost) {
-    match steps.binary_search_by(|step| step.name.cmp(&more.name)) {
-        Ok(place) => {
-            if let Some(step) = steps.get_mut(place) {
-                step.requests += more.requests;
-                step.prompt_tokens += more.prompt_tokens;
-                step.completion_tokens += more.completion_tokens;
-            }
-        }
-        Err(place) => steps.insert(place, more),
     }
 }

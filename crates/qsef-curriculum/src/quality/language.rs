@@ -12,6 +12,9 @@ const ENGLISH: &[&str] = &[
     "which", "you", "your", "for", "from", "they", "there", "does", "do", "have", "has", "by", "be", "not", "can",
 ];
 
+/// The share of them among the words of a text from which on it is English.
+const SURELY: f64 = 0.25;
+
 /// The language that most of a text is written in. None for another language, and for what is in none: digits, code, signs.
 pub fn detect(text: &str) -> Option<Language> {
     let prose = prose(text);
@@ -35,16 +38,20 @@ fn latin(prose: &str) -> Option<Language> {
     let words: Vec<String> =
         prose.unicode_words().filter(|w| w.chars().any(char::is_alphabetic)).map(str::to_lowercase).collect();
     let known = words.iter().filter(|word| ENGLISH.contains(&word.as_str())).count();
+    let share = known as f64 / words.len().max(1) as f64;
+    // No other language has so many, and trigrams take their time.
+    if share >= SURELY {
+        return Some(Language::En);
+    }
     let info = whatlang::detect(prose)?;
     if info.script() != Script::Latin || words.is_empty() {
         return None;
     }
-    let share = known as f64 / words.len() as f64;
     let english = match info.lang() {
         // Short texts without any such word are as likely names or code.
         Lang::Eng => share > 0.0 || info.is_reliable(),
         // Trigrams of a few words mislead; function words do not.
-        _ => share >= 0.25 || (share >= 0.1 && info.confidence() < 0.5),
+        _ => share >= 0.1 && info.confidence() < 0.5,
     };
     english.then_some(Language::En)
 }

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::item::Row;
-
 /// Identifiers that cards may name; all others are `other`, with a name.
 const KNOWN: [&str; 36] = [
     "afl-3.0",
@@ -52,11 +50,10 @@ pub(super) struct Licences {
 }
 
 impl Licences {
-    pub(super) fn of(rows: &[&Row]) -> Self {
-        let named =
-            rows.iter().filter_map(|row| row.origin.licence.as_deref()).map(id).filter(|id| !id.is_empty()).collect();
-        let some_unnamed =
-            rows.iter().any(|row| row.origin.licence.as_deref().is_none_or(|licence| id(licence).is_empty()));
+    /// Of the names that rows give; an empty one is none.
+    pub(super) fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let mut named: BTreeSet<String> = names.map(id).collect();
+        let some_unnamed = named.remove("");
         Self { named, some_unnamed }
     }
 

@@ -1,6 +1,6 @@
 //! The card's header. What it says is made of letters, digits and dashes alone, so that nothing in it needs quotes but names of licences.
 
-use std::{collections::BTreeSet, fmt::Write};
+use std::fmt::Write;
 
 use super::{Config, Licences};
 use crate::output::Content;
@@ -68,11 +68,10 @@ pub(super) fn header(content: &Content<'_>, configs: &[Config], licences: &Licen
         // A name has neither quotes nor backslashes.
         let _ = writeln!(yaml, "license_name: \"{name}\"");
     }
-    let languages: BTreeSet<&str> = content.rows.iter().map(|row| row.language.code()).collect();
-    list(&mut yaml, "language", languages);
+    list(&mut yaml, "language", content.collected.tally.languages.keys().copied());
     list(&mut yaml, "task_categories", ["text-generation"]);
-    list(&mut yaml, "size_categories", [size(content.rows.len())]);
-    let dpo = (!content.pairs.is_empty()).then_some("dpo");
+    list(&mut yaml, "size_categories", [size(content.summary.tiers)]);
+    let dpo = (!content.collected.pairs.is_empty()).then_some("dpo");
     let tags = ["curriculum-learning", "knowledge-distillation", "text-simplification", "synthetic", "qsef"];
     list(&mut yaml, "tags", tags.into_iter().chain(dpo));
     if !configs.is_empty() {
