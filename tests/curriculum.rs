@@ -17,7 +17,10 @@ use std::{
 };
 
 use assert_cmd::cargo::{cargo_bin, cargo_bin_cmd};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+
+#[path = "../crates/qsef-curriculum/tests/rules/mod.rs"]
+mod rules;
 
 /// What the stub saw: each request's body, once for each time that it came.
 #[derive(Default)]
@@ -73,32 +76,8 @@ fn connection(stream: &TcpStream, seen: &Seen) -> Option<()> {
 
 fn answer(request: &Value) -> String {
     let user = request["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap();
-    let properties = request["response_format"]["json_schema"]["schema"]["properties"].as_object().unwrap();
-    if properties.contains_key("analogies") {
-        return json!({"analogies": ["It is like a full jar.", "It is like a warm bath.", "It is like a big bag."]})
-            .to_string();
-    }
-    if properties.contains_key("question") {
-        return json!({"question": "What do the ferrets of the valley do?"}).to_string();
-    }
-    if properties.contains_key("same") {
-        return json!({"same": "yes"}).to_string();
-    }
-    let most: usize = user.rsplit("At most ").next().unwrap().split(' ').next().unwrap().parse().unwrap();
-    let mut texts = Map::new();
-    for line in user.lines() {
-        if let Some((key, sentence)) = line.split_once(". ").filter(|(key, _)| properties.contains_key(*key)) {
-            let words: Vec<&str> = sentence.split_whitespace().collect();
-            let mut text = String::new();
-            for part in words.chunks(most) {
-                let part = part.join(" ").trim_end_matches(['.', ',']).replace(',', "");
-                let (first, rest) = part.split_at(1);
-                let _ = write!(text, "{}{rest}. ", first.to_uppercase());
-            }
-            texts.insert(key.into(), text.trim_end().into());
-        }
-    }
-    Value::Object(texts).to_string()
+    let properties = &request["response_format"]["json_schema"]["schema"]["properties"];
+    rules::answer(properties.as_object().unwrap(), user).to_string()
 }
 
 /// Passages that differ in a number and in words.

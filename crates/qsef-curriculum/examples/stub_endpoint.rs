@@ -15,7 +15,10 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+
+#[path = "../tests/rules/mod.rs"]
+mod rules;
 
 struct Stub {
     delay: Duration,
@@ -65,42 +68,8 @@ async fn complete(State(stub): State<Arc<Stub>>, body: String) -> impl IntoRespo
 fn answer(request: &Value) -> String {
     let last = request.pointer("/messages").and_then(Value::as_array).and_then(|messages| messages.last());
     let user = last.and_then(|message| message.get("content")).and_then(Value::as_str).unwrap_or_default();
-    let Some(properties) = request.pointer("/response_format/json_schema/schema/properties").and_then(Value::as_object)
-    else {
-        return "This is what there is to say.".into();
-    };
-    if properties.contains_key("analogies") {
-        let three = ["It is like a full jar.", "It is like a warm bath.", "It is like a big bag."];
-        return json!({"analogies": three}).to_string();
+    match request.pointer("/response_format/json_schema/schema/properties").and_then(Value::as_object) {
+        Some(properties) => rules::answer(properties, user).to_string(),
+        None => "This is what there is to say.".into(),
     }
-    if properties.contains_key("question") {
-        let word =
-            user.split_whitespace().filter(|word| word.chars().all(char::is_alphabetic)).max_by_key(|word| word.len());
-        return json!({"question": format!("What is known about {}?", word.unwrap_or("it"))}).to_string();
-    }
-    if properties.contains_key("same") {
-        return json!({"same": "yes"}).to_string();
-    }
-    let most = user.rsplit("At most ").next().and_then(|rest| rest.split(' ').next()?.parse().ok()).unwrap_or(8);
-    let mut texts = Map::new();
-    for line in user.lines() {
-        if let Some((key, sentence)) = line.split_once(". ").filter(|(key, _)| properties.contains_key(*key)) {
-            texts.insert(key.into(), shorter(sentence, most).into());
-        }
-    }
-    Value::Object(texts).to_string()
-}
-
-/// The same words in sentences of at most so many, without the commas between.
-fn shorter(sentence: &str, most: usize) -> String {
-    let words: Vec<&str> = sentence.split_whitespace().collect();
-    let mut text = String::new();
-    for part in words.chunks(most.max(2)) {
-        let part = part.join(" ");
-        let part = part.trim_end_matches(['.', ',', ';']).replace([',', ';'], "");
-        let mut letters = part.chars();
-        let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-        text.push_str(&format!("{first}{}. ", letters.as_str()));
-    }
-    text.trim_end().into()
 }

@@ -14,10 +14,11 @@ pub struct Unit {
 }
 
 /// Words after which a full stop ends no sentence, in lower case without their stop.
-const ABBREVIATIONS: [&str; 38] = [
+const ABBREVIATIONS: [&str; 51] = [
     "mr", "mrs", "ms", "dr", "prof", "st", "sr", "jr", "gen", "col", "capt", "lt", "sgt", "rev", "hon", "gov", "sen",
-    "rep", "vs", "etc", "e.g", "i.e", "cf", "fig", "no", "vol", "pp", "approx", "dept", "est", "inc", "ltd", "co",
-    "corp", "u.s", "u.k", "a.m", "p.m",
+    "rep", "vs", "etc", "e.g", "i.e", "ca", "cf", "fig", "no", "vol", "pp", "approx", "dept", "est", "inc", "ltd",
+    "co", "corp", "u.s", "u.k", "a.m", "p.m", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct",
+    "nov", "dec",
 ];
 
 /// The sentences of a text. Joined with their joints they are the text, but for white space.
@@ -152,7 +153,7 @@ pub fn split(text: &str) -> Vec<(&str, bool)> {
                 c.is_uppercase() || c.is_ascii_digit() || is_cjk(c) || matches!(c, '"' | '“' | '‘' | '\'' | '(' | '[')
             });
             let spaced = rest.is_empty() || rest.starts_with(char::is_whitespace);
-            begins && spaced && !(c == '.' && is_abbreviation(text.get(start..at).unwrap_or_default()))
+            begins && spaced && !(c == '.' && is_abbreviation(last_word(text.get(start..at).unwrap_or_default())))
         };
         // What is said in quotation marks stays together.
         if !ends || quotes.is_open {
@@ -188,12 +189,16 @@ impl Quotes {
     }
 }
 
-fn is_abbreviation(before: &str) -> bool {
-    let word = before.rsplit(|c: char| c.is_whitespace() || matches!(c, '(' | '“' | '"')).next().unwrap_or_default();
-    let lower = word.to_lowercase();
+/// The last word of a text.
+fn last_word(text: &str) -> &str {
+    text.rsplit(|c: char| c.is_whitespace() || matches!(c, '(' | '“' | '"')).next().unwrap_or_default()
+}
+
+/// Whether a full stop after this word ends no sentence.
+pub fn is_abbreviation(word: &str) -> bool {
     // Initials and the like: "J. Smith", "b. 1950", but not "World War I."
     let initial = word.chars().count() == 1 && word.chars().all(char::is_alphabetic) && word != "I";
-    initial || ABBREVIATIONS.contains(&lower.as_str())
+    initial || ABBREVIATIONS.contains(&word.to_lowercase().as_str())
 }
 
 /// A text in parts of at most so many words each, cut where paragraphs or, in long ones, sentences end.

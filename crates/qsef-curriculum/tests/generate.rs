@@ -7,6 +7,8 @@ use qsef_core::{AnyModel, Error, Request, Result, test_util::ScriptedModel};
 use qsef_curriculum::{Cache, Generator, Item, Kind, Language, Origin, Outcome, Settings, Step, Turn};
 use serde_json::{Map, Value, json};
 
+mod rules;
+
 const TEXT: &str = "Although the ferrets of the valley, which biologists have observed for 13 years, ordinarily sleep during the \
     greater part of the afternoon, they become extraordinarily active as soon as the temperature decreases towards the evening. \
     Observers counted 1000 burrows, considerably more than the valley was previously believed to contain, and they documented 5001 \
@@ -31,34 +33,10 @@ fn asked(request: &Request) -> (Map<String, Value>, String) {
     (schema["properties"].as_object().unwrap().clone(), user)
 }
 
-/// The same words in shorter sentences, and the usual answers to what else is asked.
+/// The rules, and a text about a topic.
 fn rule(request: &Request) -> String {
     let (properties, user) = asked(request);
-    if properties.contains_key("analogies") {
-        return json!({"analogies": ["It is like a full jar.", "It is like 12 jars.", "A jar."]}).to_string();
-    }
-    if properties.contains_key("question") {
-        return json!({"question": "What do the ferrets do?"}).to_string();
-    }
-    if properties.contains_key("text") {
-        return json!({"text": TEXT}).to_string();
-    }
-    if properties.contains_key("same") {
-        return json!({"same": "yes"}).to_string();
-    }
-    let most: usize = user.rsplit("At most ").next().unwrap().split(' ').next().unwrap().parse().unwrap();
-    let mut texts = Map::new();
-    for line in user.lines() {
-        if let Some((key, sentence)) = line.split_once(". ").filter(|(key, _)| properties.contains_key(*key)) {
-            let words: Vec<&str> = sentence.split_whitespace().collect();
-            let parts = words.chunks(most).map(|part| {
-                let part = part.join(" ").trim_end_matches(['.', ',']).replace(',', "");
-                format!("{}{}.", part[..1].to_uppercase(), &part[1..])
-            });
-            texts.insert(key.into(), parts.collect::<Vec<_>>().join(" ").into());
-        }
-    }
-    Value::Object(texts).to_string()
+    if properties.contains_key("text") { json!({"text": TEXT}) } else { rules::answer(&properties, &user) }.to_string()
 }
 
 async fn outcomes(settings: Settings, model: ScriptedModel, items: Vec<Item>) -> Vec<Outcome> {
@@ -79,7 +57,7 @@ async fn tiers_fall_and_keep_what_is_said() {
     for row in rows {
         let answer = &row.messages.last().unwrap().content;
         assert!(["13", "1000", "5001"].iter().all(|number| answer.contains(number)), "{answer}");
-        assert!(row.messages[0].content.starts_with("What do the ferrets do?"));
+        assert!(row.messages[0].content.starts_with("What is known about "));
     }
     assert!(rows[3].messages[1].content.ends_with("It is like a full jar."));
     assert_eq!(rows.iter().filter(|row| row.suits).count(), 1);

@@ -1,5 +1,7 @@
 //! One pass over a text: code, addresses, numbers, words and the marks that end or open sentences.
 
+use crate::sentences::is_abbreviation;
+
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -49,13 +51,6 @@ const TOKEN: &str = r#"(?x)
     | [\p{L}\p{M}--\p{Han}\p{Hiragana}\p{Katakana}]+(?:['’][\p{L}--\p{Han}]+)*
     | [.!?…。！？:：\n"“”‘(\[\#*•;—–|]"#;
 
-/// Words whose full stop does not end a sentence.
-const SHORT: &[&str] = &[
-    "mr", "mrs", "ms", "dr", "prof", "st", "sr", "jr", "vs", "no", "gen", "sen", "rep", "gov", "inc", "ltd", "co",
-    "corp", "etc", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "capt", "col",
-    "lt", "sgt", "rev", "hon", "fig", "vol", "ca", "approx",
-];
-
 /// The tokens of a text, in order.
 pub(super) fn of(text: &str) -> Vec<Token<'_>> {
     let mut tokens: Vec<Token<'_>> = Vec::with_capacity(text.len() / 5);
@@ -100,6 +95,5 @@ fn kind(token: &str) -> Kind {
 /// Whether a full stop ends a sentence: not after an initial or an abbreviation, and not inside of a word.
 fn ends(text: &str, end: usize, word: Option<&Token<'_>>) -> bool {
     let inside = text.get(end..).is_some_and(|tail| tail.starts_with(char::is_alphanumeric));
-    let initial = |word: &str| word.chars().count() == 1 && word.starts_with(char::is_uppercase) && word != "I";
-    !inside && word.is_none_or(|w| !initial(w.text) && !SHORT.contains(&w.text.to_lowercase().as_str()))
+    !inside && word.is_none_or(|word| !is_abbreviation(word.text))
 }
