@@ -223,9 +223,10 @@ fn cost(page: &mut Page, content: &Content<'_>) {
 
 fn items(page: &mut Page, content: &Content<'_>) {
     let all = &content.collected.items;
-    page.heading("Items").text(&format!("{} of {}.", all.len().min(MOST), all.len()));
+    let shown = format!("{} of {}. Kept: sentences that stayed as in the source.", all.len().min(MOST), all.len());
+    page.heading("Items").text(&shown);
     let of_item = ["item", "", "ordered", "attempts", "requests", "tokens"];
-    let head: Vec<&str> = of_item.into_iter().chain(["tier", "C_data", "distance", "TE", "left as it was"]).collect();
+    let head: Vec<&str> = of_item.into_iter().chain(["tier", "C_data", "distance", "TE", "kept"]).collect();
     let rows = all.iter().take(MOST).flat_map(|item| {
         let figures = [
             item.id.clone(),
@@ -237,7 +238,7 @@ fn items(page: &mut Page, content: &Content<'_>) {
         ];
         let none = || vec![String::new(); of_item.len()];
         let mut tiers = item.tiers.iter().map(|point| {
-            let kept = format!("{} of {}", point.kept, point.sentences);
+            let kept = format!("{}/{}", point.kept, point.sentences);
             vec![point.name.clone(), real(point.complexity), real(point.distance), real(point.te), kept]
         });
         // The item's figures stand beside its first tier.
