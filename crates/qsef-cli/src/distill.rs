@@ -2,18 +2,21 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use indicatif::ProgressBar;
 use qsef::{
-    Result,
+    Error, Result,
     distill::{
         config::Config,
+        decoder::{Adapters, Tune, TuneSettings},
         export::{Export, export},
         run::{Event, Results},
+        sample::Sampling,
     },
 };
 
 use crate::{
     End,
-    args::{DistillExport, DistillRun},
+    args::{DistillExport, DistillRun, DistillTune, Order},
     models, screen,
 };
 
@@ -22,10 +25,24 @@ pub async fn run(args: DistillRun) -> Result<End> {
     let report = config.out.join("report.html");
     let models = models::all()?;
     let bar = screen::steps();
+    let done = models::or_cancelled(models.distill(config, showing(&bar))).await;
+    screen::remove(&bar);
+    let results = done?;
+    if args.json {
+        screen::json(&results)?;
+    } else {
+        screen::print(&table(&results));
+        screen::note(screen::styled(screen::DIM, format!("plots are in {}", report.display())));
+    }
+    Ok(End::Done)
+}
+
+/// Shows what is heard of the work.
+fn showing(bar: &ProgressBar) -> impl Fn(&Event) + Send + 'static {
     let shown = bar.clone();
     // Where stderr is no terminal, each thing that begins and each figure has a line.
     let last = Arc::new(Mutex::new(String::new()));
-    let on = move |event: &Event| {
+    move |event: &Event| {
         let text = if event.note.is_empty() { event.what.clone() } else { format!("{}, {}", event.what, event.note) };
         if shown.is_hidden() {
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,16 +53,51 @@ pub async fn run(args: DistillRun) -> Result<End> {
         } else {
             screen::step(&shown, &text, event.done as usize, event.total as usize);
         }
-    };
-    let done = models::or_cancelled(models.distill(config, on)).await;
-    screen::remove(&bar);
-    let results = done?;
-    if args.json {
-        screen::json(&results)?;
-    } else {
-        screen::print(&table(&results));
-        screen::note(screen::styled(screen::DIM, format!("plots are in {}", report.display())));
     }
+}
+
+pub async fn tune(args: DistillTune) -> Result<End> {
+    let settings = TuneSettings {
+        steps: args.steps,
+        batch: args.batch,
+        rate: args.rate,
+        sampling: match args.order {
+            Order::Uniform => Sampling::Uniform,
+            Order::Dynamic => Sampling::Dynamic,
+            Order::Staged => Sampling::Staged,
+            Order::Progressive => Sampling::Progressive,
+            Order::Reverse => Sampling::Reverse,
+            Order::RandomPaced => Sampling::RandomPaced,
+        },
+        adapters: Adapters { rank: args.rank, alpha: 2.0 * args.rank as f64 },
+        max_tokens: args.max_tokens,
+        validate_every: args.validate_every,
+        checkpoint_every: args.validate_every,
+        patience: args.patience,
+        seed: args.seed,
+        ..TuneSettings::default()
+    };
+    settings.check().map_err(|(field, message)| Error::Input(format!("--{}: {message}", field.replace('_', "-"))))?;
+    let work = Tune { settings, base: args.base, data: args.data, valid: args.valid, out: args.out };
+    let models = models::all()?;
+    let bar = screen::steps();
+    let done = models::or_cancelled(models.tune(work, showing(&bar))).await;
+    screen::remove(&bar);
+    let tuned = done?;
+    if args.json {
+        screen::json(&tuned)?;
+        return Ok(End::Done);
+    }
+    let change = tuned.valid_before.zip(tuned.valid).map_or(String::new(), |(before, after)| {
+        format!(", validation loss {before:.3} → {after:.3} nats a token (step {})", tuned.best_step)
+    });
+    let (rows, left_out, seconds) = (tuned.rows, tuned.left_out, tuned.seconds);
+    let long = if left_out > 0 { format!(" ({left_out} too long)") } else { String::new() };
+    screen::print(&format!(
+        "{}: {} steps on {rows} rows{long} in {seconds:.0} s{change}\n",
+        tuned.model.display(),
+        tuned.steps
+    ));
     Ok(End::Done)
 }
 

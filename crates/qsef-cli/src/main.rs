@@ -63,6 +63,7 @@ async fn run(command: Command) -> qsef::Result<End> {
         Command::Models(args) => models::run(args).await,
         Command::Curriculum(curriculum::args::Curriculum::Generate(args)) => curriculum::generate(*args).await,
         Command::Distill(Distill::Run(args)) => distill::run(args).await,
+        Command::Distill(Distill::Tune(args)) => distill::tune(args).await,
         Command::Distill(Distill::Export(args)) => distill::export_expert(args).await,
         Command::Eval(Eval::Plan(args)) => eval::plan(args).await,
         Command::Eval(Eval::Route(args)) => eval::route(args).await,

@@ -7,11 +7,13 @@
 //! - [`teacher`]: who it learns from, [`train`]: the steps.
 //! - [`config`], [`run`]: grids of runs over modes and seeds, [`augment`]: simpler variants of texts.
 //! - [`export`]: a student as an expert.
+//! - [`decoder`]: small language models that learn a teacher's texts.
 
 pub mod augment;
 pub mod batch;
 pub mod config;
 pub mod data;
+pub mod decoder;
 pub mod export;
 mod files;
 pub mod loss;

@@ -267,6 +267,11 @@ impl Models {
         self.inner.store.ensure(name, &|event| (self.inner.progress)(event), cancel)
     }
 
+    /// The file of a model: a path where it is one, else a name of the manifest, which is fetched.
+    fn file(&self, name: &str, cancel: &AtomicBool) -> Result<PathBuf> {
+        if is_file(name) { Ok(PathBuf::from(name)) } else { Ok(self.files(name, cancel)?.main()) }
+    }
+
     /// The loaded model of this name; `load` does it at first, from the model's file.
     fn load<M: Clone>(
         &self,
@@ -282,8 +287,7 @@ impl Models {
         }
         // Before it is fetched.
         check_real_model(name)?;
-        let path = if is_file(name) { PathBuf::from(name) } else { self.files(name, cancel)?.main() };
-        let model = load(&path)?;
+        let model = load(&self.file(name, cancel)?)?;
         Ok(cell.get_or_init(|| model).clone())
     }
 

@@ -4,7 +4,8 @@ use super::gguf::Gguf;
 
 /// How positions are rotated into queries and keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rope {
+#[non_exhaustive]
+pub enum Rope {
     /// Dimension `i` is paired with `i + d/2` (qwen2).
     Halves,
     /// Neighbouring dimensions are paired (llama, whose GGUF weights are permuted for it).
@@ -13,22 +14,31 @@ pub(super) enum Rope {
 
 /// The shape of a decoder, from the GGUF metadata.
 #[derive(Debug, Clone)]
-pub(super) struct Config {
+pub struct DecoderConfig {
+    /// Transformer blocks.
     pub layers: usize,
+    /// The most tokens of prompt and answer.
     pub context: usize,
+    /// Width of a token's state.
     pub hidden: usize,
+    /// Heads of queries.
     pub heads: usize,
+    /// Heads of keys and values, each for as many heads of queries, one after the other.
     pub kv_heads: usize,
+    /// Width of a head.
     pub head_dim: usize,
+    /// What is added to a mean square.
     pub eps: f64,
+    /// How positions are rotated in.
     pub rope: Rope,
+    /// The base of the rotation's speeds.
     pub rope_base: f64,
     /// Positions are divided by this.
     pub rope_scale: f64,
 }
 
-impl Config {
-    pub fn read(gguf: &Gguf) -> Result<Self> {
+impl DecoderConfig {
+    pub(super) fn read(gguf: &Gguf) -> Result<Self> {
         let arch = gguf.text("general.architecture").ok_or_else(|| gguf.error("no `general.architecture`"))?;
         let rope = match arch {
             "qwen2" => Rope::Halves,

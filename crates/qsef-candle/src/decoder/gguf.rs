@@ -104,6 +104,20 @@ impl Gguf {
         self.content.tensor_infos.contains_key(tensor)
     }
 
+    /// The tensors' names, in order.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.content.tensor_infos.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The metadata, in the order of its keys.
+    pub fn metadata(&self) -> Vec<(&str, &Value)> {
+        let mut entries: Vec<(&str, &Value)> = self.content.metadata.iter().map(|(k, v)| (k.as_str(), v)).collect();
+        entries.sort_unstable_by_key(|(key, _)| *key);
+        entries
+    }
+
     /// Elements of all tensors together.
     pub fn parameters(&self) -> u64 {
         self.content.tensor_infos.values().map(|t| t.shape.elem_count() as u64).sum()

@@ -7,6 +7,7 @@ mod attention;
 mod blocks;
 mod config;
 mod engine;
+mod file;
 mod forward;
 mod gguf;
 mod kv;
@@ -19,4 +20,6 @@ mod session;
 mod tokens;
 mod weights;
 
+pub use config::{DecoderConfig, Rope};
+pub use file::DecoderFile;
 pub use model::CandleModel;

@@ -8,7 +8,7 @@ use qsef_core::{DeltaStream, Error, LanguageModel, Message, ModelInfo, Request, 
 use qsef_decode::{Grammars, Job, Kernels, Sampler, Sequence, Tail, Template};
 
 use super::{
-    config::Config,
+    config::DecoderConfig,
     engine::{Making, Order, Sink, serve},
     gguf::Gguf,
     prefix::PrefixStore,
@@ -100,7 +100,7 @@ impl CandleModel {
     /// As [`CandleModel::load`].
     pub fn peek(name: &str, path: &Path) -> Result<ModelInfo> {
         let gguf = Gguf::open(path)?;
-        Ok(info(name, &gguf, &Config::read(&gguf)?))
+        Ok(info(name, &gguf, &DecoderConfig::read(&gguf)?))
     }
 
     /// Whether tokens are guessed from what came before and checked together (prompt-lookup decoding). It is on unless this
@@ -226,7 +226,19 @@ impl CandleModel {
     }
 }
 
-fn info(name: &str, gguf: &Gguf, config: &Config) -> ModelInfo {
+/// The tokens of a conversation. What messages contain is text, whatever it looks like.
+pub(super) fn encode(
+    template: &Template,
+    vocabulary: &Vocabulary,
+    messages: &[Message],
+    tools: &[Tool],
+    answer: bool,
+) -> Result<Vec<u32>> {
+    let prompt = template.render(messages, tools, answer, |part| Ok(vocabulary.seam(qsef_decode::text(part)?)))?;
+    vocabulary.encode(&prompt)
+}
+
+fn info(name: &str, gguf: &Gguf, config: &DecoderConfig) -> ModelInfo {
     ModelInfo::new(name, config.context).params_b(gguf.parameters() as f64 / 1e9)
 }
 
@@ -254,11 +266,8 @@ impl Inner {
         Ok(())
     }
 
-    /// The tokens of a conversation. What messages contain is text, whatever it looks like.
     fn encode(&self, messages: &[Message], tools: &[Tool], answer: bool) -> Result<Vec<u32>> {
-        let prompt =
-            self.template.render(messages, tools, answer, |part| Ok(self.vocabulary.seam(qsef_decode::text(part)?)))?;
-        self.vocabulary.encode(&prompt)
+        encode(&self.template, &self.vocabulary, messages, tools, answer)
     }
 
     /// Takes the session that shares the longest beginning with `prompt`, or a new one: a session is only overwritten

@@ -6,7 +6,7 @@ use std::sync::{
 use candle_core::quantized::QTensor;
 use qsef_core::{Error, Result};
 
-use super::{config::Config, gguf::Gguf, gguf::first_line, linear::Linear, requantised::Requantised};
+use super::{config::DecoderConfig, gguf::Gguf, gguf::first_line, linear::Linear, requantised::Requantised};
 
 /// The weights of one transformer block.
 pub(super) struct Layer {
@@ -23,7 +23,7 @@ pub(super) struct Layer {
 
 /// All weights of a decoder; shared between sessions.
 pub(super) struct Weights {
-    pub config: Config,
+    pub config: DecoderConfig,
     pub embedding: Arc<QTensor>,
     pub layers: Vec<Layer>,
     pub norm: Vec<f32>,
@@ -40,7 +40,7 @@ impl Weights {
     /// one thread, when a weight is first used: 7 s for a model of 1.5B. Doing it here, a layer per thread, while the
     /// other layers are still being read, divides that by the number of cores.
     pub fn read(gguf: &Gguf, requantised: &Requantised) -> Result<Self> {
-        let config = Config::read(gguf)?;
+        let config = DecoderConfig::read(gguf)?;
         let slots: Vec<Mutex<Option<Result<Layer>>>> = (0..config.layers).map(|_| Mutex::new(None)).collect();
         let next = AtomicUsize::new(0);
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(config.layers);
@@ -74,7 +74,7 @@ impl Weights {
 fn read_ends(
     gguf: &Gguf,
     requantised: &Requantised,
-    config: &Config,
+    config: &DecoderConfig,
 ) -> Result<(Arc<QTensor>, Linear, Vec<f32>, usize)> {
     let wrap = |e: candle_core::Error| gguf.error(first_line(&e));
     let embedding = Arc::new(gguf.tensor("token_embd.weight")?);
@@ -88,7 +88,7 @@ fn read_ends(
     Ok((embedding, Linear::new(output, None).map_err(wrap)?, norm, vocabulary))
 }
 
-fn read_layer(gguf: &Gguf, requantised: &Requantised, config: &Config, index: usize) -> Result<Layer> {
+fn read_layer(gguf: &Gguf, requantised: &Requantised, config: &DecoderConfig, index: usize) -> Result<Layer> {
     let name = |part: &str, kind: &str| format!("blk.{index}.{part}.{kind}");
     let linear = |part: &str, outputs: usize, inputs: usize| -> Result<Linear> {
         let tensor = name(part, "weight");
@@ -116,7 +116,7 @@ fn read_layer(gguf: &Gguf, requantised: &Requantised, config: &Config, index: us
     })
 }
 
-fn rope_speeds(gguf: &Gguf, config: &Config) -> Result<Vec<f64>> {
+pub(super) fn rope_speeds(gguf: &Gguf, config: &DecoderConfig) -> Result<Vec<f64>> {
     let half = config.head_dim / 2;
     let speeds = (0..half)
         .map(|i| config.rope_base.powf(-((2 * i) as f64) / config.head_dim as f64) / config.rope_scale)

@@ -12,3 +12,4 @@ pub(crate) use encoder::places;
 pub use encoder::{Chance, Encoder, Pass};
 pub use files::{read_labels, read_weights, write_model};
 pub use params::Params;
+pub(crate) use params::{Start, random};

@@ -11,6 +11,7 @@ mod norm;
 mod pool;
 mod rows;
 mod spans;
+mod times;
 
 pub use attention::{mix, shares};
 pub use bias::{add_bias, add_bias_gelu};
@@ -20,6 +21,7 @@ pub use norm::norm_of_sum;
 pub use pool::mean_of_texts;
 pub use rows::rows;
 pub use spans::Spans;
+pub use times::times;
 
 use std::ops::{Deref, Range};
 

@@ -50,6 +50,9 @@ fn gradients_are_those_of_differences() {
     check(&[random(&[8, 24], 1)], |t| shares(&t[0], &spans, 2));
     check(&[random(&[8, 24], 1)], |t| mix(&shares(&t[0], &spans, 2)?, &t[0], &spans, 2));
     check(&[random(&[8, 24], 1)], |t| mean_of_heads(&shares(&t[0], &spans, 2)?, &spans, 2));
+    let matrix = random(&[5, 6], 2);
+    check(&[random(&[9, 5], 1)], |t| times(&t[0], &matrix));
+    check(&[random(&[9, 6], 1)], |t| times(&t[0], &matrix.t()?));
     check(&[random(&[9, 5], 1)], |t| dropout(&t[0], 0.3, 7));
 }
 

@@ -19,7 +19,7 @@ pub struct Checkpoint {
     pub step: u64,
     /// Steps of the optimiser.
     pub optimiser_steps: u64,
-    /// The best accuracy on the validation rows.
+    /// The best figure on the validation rows; more is better.
     pub best: Option<f64>,
     /// The step that had it.
     pub best_step: u64,

@@ -9,6 +9,7 @@ use std::{
 use qsef_core::{Error, Result};
 use qsef_distill::{
     config::Config,
+    decoder::{Tune, Tuned, tune},
     run::{Event, Host, Results},
     teacher::of_model,
 };
@@ -47,6 +48,20 @@ impl Models {
                 cancel,
             };
             qsef_distill::run::run(&config, &host)
+        })
+        .await
+    }
+
+    /// Trains a small decoder on a file's answers; its base is a name of the manifest, which is fetched, or a GGUF file. `on` hears how far
+    /// it is, from another thread. Dropping the future ends the work after the current step, with a checkpoint: the same call goes on
+    /// from there.
+    ///
+    /// # Errors
+    /// As [`qsef_distill::decoder::tune`], and those of fetching.
+    pub async fn tune(&self, mut work: Tune, on: impl Fn(&Event) + Send + 'static) -> Result<Tuned> {
+        self.blocking(move |models, cancel| {
+            work.base = models.file(&work.base.to_string_lossy(), cancel)?;
+            tune(&work, &on, cancel)
         })
         .await
     }

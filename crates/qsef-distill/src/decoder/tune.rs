@@ -1,0 +1,363 @@
+use std::{
+    collections::HashMap,
+    fs::OpenOptions,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
+};
+
+use candle_core::{Device, Tensor};
+use qsef_candle::decoder::DecoderFile;
+use qsef_core::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use super::{Decoder, Row, Rows, TuneSettings};
+use crate::{
+    loss::task_loss,
+    optim::{AdamW, Schedule},
+    run::{Event, fingerprint},
+    sample::Sampler,
+    train::Checkpoint,
+};
+
+/// What is tuned, on what, into which directory.
+#[derive(Debug, Clone)]
+pub struct Tune {
+    /// How.
+    pub settings: TuneSettings,
+    /// The GGUF file that it starts from.
+    pub base: PathBuf,
+    /// Conversations to learn; see [`Rows::read`].
+    pub data: PathBuf,
+    /// Conversations to choose by; without any, the last step's variables are the result.
+    pub valid: Option<PathBuf>,
+    /// Where the model, its log and its checkpoint go.
+    pub out: PathBuf,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Tuned {
+    /// What it was made of.
+    pub id: String,
+    /// The model's file.
+    pub model: PathBuf,
+    /// Steps that were made.
+    pub steps: u64,
+    /// Rows that were learned from.
+    pub rows: usize,
+    /// Rows that were too long.
+    pub left_out: usize,
+    /// Numbers that stayed.
+    pub params: usize,
+    /// Numbers that were trained.
+    pub trained: usize,
+    /// Mean loss of a token of the validation rows' answers before, in nats.
+    pub valid_before: Option<f64>,
+    /// The same of the result.
+    pub valid: Option<f64>,
+    /// The step that had it.
+    pub best_step: u64,
+    /// Seconds of training.
+    pub seconds: f64,
+}
+
+/// A line of the log.
+#[derive(Debug, Clone, Serialize)]
+struct Logged {
+    step: u64,
+    rate: f64,
+    /// Mean loss of a token of the step's answers.
+    loss: f64,
+    gradient: f64,
+    at_hand: f64,
+    valid: Option<f64>,
+}
+
+/// How a student does on a row, as the curriculum generator reads it.
+#[derive(Serialize)]
+struct RowProgress<'a> {
+    id: &'a str,
+    loss: f32,
+}
+
+fn candle(e: candle_core::Error) -> Error {
+    Error::Internal(format!("training failed: {e}"))
+}
+
+/// The loss of each token of a row's answer.
+fn losses(model: &Decoder, row: &Row) -> candle_core::Result<Tensor> {
+    let (places, answer) = row.answer();
+    let labels = Tensor::from_slice(answer, (answer.len(), 1), &Device::Cpu)?;
+    task_loss(&model.logits(&row.tokens, &places)?, &labels, 0.0)
+}
+
+/// Trains adapters on a file's answers, and writes `model.gguf`, `log.jsonl`, `result.json` and `progress.jsonl` (how the student does on each
+/// row that it saw, for `qsef curriculum generate --progress`) into the directory. What was interrupted goes on at its last checkpoint, bit
+/// for bit; what is done is not done again.
+///
+/// # Errors
+/// [`Error::Input`] for settings that cannot be and for a directory of another run, [`Error::File`] for rows that do not read,
+/// [`Error::ModelFile`] for the base, [`Error::Model`] where a loss is no number (the last checkpoint stays), [`Error::Cancelled`],
+/// [`Error::Io`] as where the disk is full.
+pub fn tune(tune: &Tune, on: &dyn Fn(&Event), cancel: &AtomicBool) -> Result<Tuned> {
+    tune.settings.check().map_err(|(field, message)| Error::Input(format!("{field}: {message}")))?;
+    std::fs::create_dir_all(&tune.out).map_err(|e| Error::io("create", &tune.out, e))?;
+    let id = tune.id()?;
+    let document = tune.out.join("result.json");
+    if let Ok(text) = std::fs::read_to_string(&document) {
+        let done: Option<Tuned> = serde_json::from_str(&text).ok();
+        return match done.filter(|done| done.id == id && done.model.is_file()) {
+            Some(done) => Ok(done),
+            None => Err(Error::Input(format!(
+                "{} holds a model that was made of something else; choose another directory",
+                tune.out.display()
+            ))),
+        };
+    }
+    let file = DecoderFile::open(&tune.base)?;
+    let most = tune.settings.max_tokens.min(file.config().context);
+    let rows = Rows::read(&tune.data, &file, most)?;
+    let valid = tune.valid.as_deref().map(|path| Rows::read(path, &file, most)).transpose()?.unwrap_or_default();
+    let tensor = |name: &str| if file.has(name) { file.tensor(name).map(Some) } else { Ok(None) };
+    let model = Decoder::new(file.config(), file.rope_speeds()?, tensor, tune.settings.adapters, tune.settings.seed)?;
+    let work = Work { tune, model: &model, rows: &rows.rows, valid: &valid.rows, id: &id, on, cancel };
+    let (state, sampler) = work.run()?;
+    let path = tune.out.join("model.gguf");
+    let name = format!("{} (tuned)", tune.base.file_stem().unwrap_or_default().to_string_lossy());
+    file.write(&path, &name, &model.merged().map_err(candle)?)?;
+    tune.write_progress(&rows.rows, &sampler)?;
+    let tuned = Tuned {
+        id,
+        model: path,
+        steps: state.step,
+        rows: rows.rows.len(),
+        left_out: rows.left_out,
+        params: model.count(),
+        trained: model.params().count(),
+        valid_before: state.before,
+        valid: state.best,
+        best_step: state.best_step,
+        seconds: state.seconds,
+    };
+    let text = serde_json::to_string_pretty(&tuned).map_err(|e| Error::Internal(e.to_string()))?;
+    crate::files::write(&document, text.as_bytes())?;
+    let _ = std::fs::remove_file(tune.checkpoint());
+    Ok(tuned)
+}
+
+impl Tune {
+    fn checkpoint(&self) -> PathBuf {
+        self.out.join("checkpoint.safetensors")
+    }
+
+    /// What tells this run from others.
+    fn id(&self) -> Result<String> {
+        let read = |path: &Path| std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e));
+        let settings = serde_json::to_string(&self.settings).map_err(|e| Error::Internal(e.to_string()))?;
+        let valid = self.valid.as_deref().map(read).transpose()?.unwrap_or_default();
+        let base = self.base.file_name().unwrap_or_default().to_string_lossy();
+        Ok(fingerprint(&[&settings, &base, &read(&self.data)?, &valid]))
+    }
+
+    /// How the student does on the rows that it saw.
+    fn write_progress(&self, rows: &[Row], sampler: &Sampler) -> Result<()> {
+        let seen = rows.iter().zip(sampler.current()).filter(|(_, loss)| loss.is_finite());
+        let lines = seen.map(|(row, loss)| serde_json::to_string(&RowProgress { id: &row.id, loss: *loss }));
+        let lines = lines.collect::<Result<Vec<_>, _>>().map_err(|e| Error::Internal(e.to_string()))?;
+        crate::files::write(&self.out.join("progress.jsonl"), (lines.join("\n") + "\n").as_bytes())
+    }
+}
+
+/// One training.
+struct Work<'a> {
+    tune: &'a Tune,
+    model: &'a Decoder,
+    rows: &'a [Row],
+    valid: &'a [Row],
+    id: &'a str,
+    on: &'a dyn Fn(&Event),
+    cancel: &'a AtomicBool,
+}
+
+/// How far a training is.
+#[derive(Default)]
+struct State {
+    step: u64,
+    before: Option<f64>,
+    /// The best loss on the validation rows.
+    best: Option<f64>,
+    best_step: u64,
+    values: HashMap<String, Tensor>,
+    seconds: f64,
+}
+
+impl Work<'_> {
+    /// Trains to the end; the model has the best variables then.
+    fn run(&self) -> Result<(State, Sampler)> {
+        let settings = &self.tune.settings;
+        let params = self.model.params();
+        let mut optimiser = AdamW::new(params, settings.optimiser);
+        let warm_up = (settings.steps as f64 * settings.warm_up) as u64;
+        let schedule = Schedule { rate: settings.rate, warm_up, steps: settings.steps, decay: settings.decay };
+        // The file goes from easy to hard.
+        let difficulty: Vec<f32> = (0..self.rows.len()).map(|place| place as f32).collect();
+        let mut sampler = Sampler::new(settings.sampling, &difficulty, settings.batch, settings.steps, settings.seed);
+        let mut state = self.resumed(&mut optimiser, &mut sampler)?;
+        let path = self.tune.out.join("log.jsonl");
+        let unwritten = |e| Error::io("write", &path, e);
+        let mut log = OpenOptions::new().create(true).append(true).open(&path).map_err(unwritten)?;
+        let began = Instant::now();
+        let so_far = state.seconds;
+        if state.step == 0 {
+            state.before = self.validated()?;
+            (state.best, state.values) = (state.before, params.values().map_err(candle)?);
+        }
+        let mut note = state.before.map_or(String::new(), |loss| format!("valid {loss:.3}"));
+        while state.step < settings.steps {
+            if self.cancel.load(Ordering::Relaxed) {
+                state.seconds = so_far + began.elapsed().as_secs_f64();
+                self.save(&optimiser, &sampler, &state)?;
+                return Err(Error::Cancelled);
+            }
+            let mut logged = self.step(&mut optimiser, &mut sampler, &schedule, state.step)?;
+            state.step += 1;
+            let last = state.step == settings.steps;
+            let validate = state.step.is_multiple_of(settings.validate_every) || last;
+            if let Some(loss) = if validate { self.validated()? } else { None } {
+                logged.valid = Some(loss);
+                note = format!("valid {loss:.3}");
+                if state.best.is_none_or(|best| loss < best) {
+                    (state.best, state.best_step) = (Some(loss), state.step);
+                    state.values = params.values().map_err(candle)?;
+                }
+            }
+            let line = serde_json::to_string(&logged).map_err(|e| Error::Internal(e.to_string()))?;
+            writeln!(log, "{line}").map_err(unwritten)?;
+            self.say(&state, &format!("loss {:.3}{}{note}", logged.loss, if note.is_empty() { "" } else { ", " }));
+            let stale = validate
+                && settings.patience.is_some_and(|most| state.step - state.best_step >= most * settings.validate_every);
+            if stale {
+                break;
+            }
+            if state.step.is_multiple_of(settings.checkpoint_every) && !last {
+                state.seconds = so_far + began.elapsed().as_secs_f64();
+                self.save(&optimiser, &sampler, &state)?;
+            }
+        }
+        state.seconds = so_far + began.elapsed().as_secs_f64();
+        if self.valid.is_empty() {
+            state.best_step = state.step;
+        } else {
+            params.set(&state.values).map_err(candle)?;
+        }
+        Ok((state, sampler))
+    }
+
+    /// One step: rows one after the other, each token of their answers counting the same.
+    fn step(&self, optimiser: &mut AdamW, sampler: &mut Sampler, schedule: &Schedule, step: u64) -> Result<Logged> {
+        let chosen = sampler.next(step);
+        let rows: Vec<&Row> = chosen.iter().filter_map(|place| self.rows.get(*place)).collect();
+        let tokens: usize = rows.iter().map(|row| row.tokens.len() - row.from).sum();
+        let (mut sum, mut observed) = (0.0, Vec::new());
+        for row in &rows {
+            let losses = losses(self.model, row).map_err(candle)?;
+            let own = losses.sum_all().and_then(|sum| sum.to_scalar::<f32>()).map_err(candle)?;
+            if !own.is_finite() {
+                return Err(self.broken(step, &format!("the loss of `{}` is {own}", row.id)));
+            }
+            sum += f64::from(own);
+            observed.push(own / (row.tokens.len() - row.from) as f32);
+            // The optimiser takes the mean over the rows.
+            let part = rows.len() as f64 / tokens.max(1) as f64;
+            let grads = losses.sum_all().and_then(|sum| (sum * part)?.backward()).map_err(candle)?;
+            optimiser.add(&grads).map_err(candle)?;
+        }
+        sampler.observe(&chosen, &observed);
+        let rate = schedule.at(step);
+        let gradient = optimiser.step(rate).map_err(candle)?;
+        if !gradient.is_finite() {
+            return Err(self.broken(step, "the gradient is no number"));
+        }
+        let at_hand = sampler.at_hand(step);
+        Ok(Logged { step: step + 1, rate, loss: sum / tokens.max(1) as f64, gradient, at_hand, valid: None })
+    }
+
+    /// The mean loss of a token of the validation rows' answers; none without rows.
+    fn validated(&self) -> Result<Option<f64>> {
+        let (mut sum, mut count) = (0.0, 0);
+        for row in self.valid {
+            if self.cancel.load(Ordering::Relaxed) {
+                return Err(Error::Cancelled);
+            }
+            let losses = losses(self.model, row).and_then(|losses| losses.to_vec1::<f32>()).map_err(candle)?;
+            sum += losses.iter().map(|loss| f64::from(*loss)).sum::<f64>();
+            count += losses.len();
+        }
+        Ok((count > 0).then(|| sum / count as f64))
+    }
+
+    fn say(&self, state: &State, note: &str) {
+        let (done, total) = (state.step, self.tune.settings.steps);
+        (self.on)(&Event { what: "training".into(), done, total, note: note.to_owned() });
+    }
+
+    fn broken(&self, step: u64, what: &str) -> Error {
+        let checkpoint = self.tune.checkpoint();
+        let kept = if checkpoint.exists() {
+            format!("; the last checkpoint is {}", checkpoint.display())
+        } else {
+            String::new()
+        };
+        let message = format!("step {}: {what}; a lower rate may help{kept}", step + 1);
+        Error::Model { model: format!("decoder of {} numbers", self.model.count()), message }
+    }
+
+    /// The state of the checkpoint, where there is one.
+    fn resumed(&self, optimiser: &mut AdamW, sampler: &mut Sampler) -> Result<State> {
+        let Some(checkpoint) = Checkpoint::read(&self.tune.checkpoint(), self.id)? else { return Ok(State::default()) };
+        self.model.params().set(&checkpoint.part("param.")).map_err(candle)?;
+        optimiser.set_state(&checkpoint.part("adam."), checkpoint.optimiser_steps).map_err(candle)?;
+        let number = |name: &str| checkpoint.tensors.get(name)?.to_vec1::<f64>().ok()?.first().copied();
+        if let Some(current) = checkpoint.tensors.get("sampler") {
+            sampler.set_current(current.to_vec1().map_err(candle)?);
+        }
+        Ok(State {
+            step: checkpoint.step,
+            before: number("before"),
+            best: checkpoint.best.map(|best| -best),
+            best_step: checkpoint.best_step,
+            values: checkpoint.part("best."),
+            seconds: checkpoint.seconds,
+        })
+    }
+
+    fn save(&self, optimiser: &AdamW, sampler: &Sampler, state: &State) -> Result<()> {
+        let mut tensors = HashMap::new();
+        let mut put = |prefix: &str, from: HashMap<String, Tensor>| {
+            tensors.extend(from.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)));
+        };
+        put("param.", self.model.params().values().map_err(candle)?);
+        put("best.", state.values.clone());
+        put("adam.", optimiser.state().map_err(candle)?);
+        let current = sampler.current();
+        tensors.insert("sampler".into(), Tensor::from_slice(current, current.len(), &Device::Cpu).map_err(candle)?);
+        if let Some(before) = state.before {
+            tensors.insert("before".into(), Tensor::new(&[before], &Device::Cpu).map_err(candle)?);
+        }
+        Checkpoint {
+            run: self.id.to_owned(),
+            step: state.step,
+            optimiser_steps: optimiser.steps(),
+            // More is better there.
+            best: state.best.map(|loss| -loss),
+            best_step: state.best_step,
+            levels: Vec::new(),
+            seconds: state.seconds,
+            tensors,
+        }
+        .write(&self.tune.checkpoint())
+    }
+}
