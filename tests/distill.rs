@@ -55,6 +55,85 @@ fn mistakes_are_one_line_with_the_place() {
     assert_eq!(errors.lines().count(), 1, "{errors}");
 }
 
+/// Runs the binary where files cannot grow beyond so many KiB, as on a disk that is full.
+#[cfg(unix)]
+fn full_disk(kib: u32, args: &[&str]) -> std::process::Output {
+    let limited = format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\"");
+    let binary = assert_cmd::cargo::cargo_bin("qsef");
+    std::process::Command::new("bash").arg("-c").arg(limited).arg(binary).args(args).output().unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_costs_nothing_that_was_there() {
+    let dir = tempfile::tempdir().unwrap();
+    prepare(dir.path(), r#""none""#);
+    let config = dir.path().join("run.toml");
+    let text = std::fs::read_to_string(&config).unwrap() + "checkpoint_every = 10\n";
+    std::fs::write(&config, text).unwrap();
+    let args = ["distill", "run", "--config", config.to_str().unwrap(), "--json"];
+    let ended = full_disk(40, &args);
+    let errors = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!((ended.status.code(), ended.stdout.len()), (Some(1), 0), "{errors}");
+    let last = errors.lines().last().unwrap();
+    assert!(last.contains("none-1") && last.contains("too large"), "{errors}");
+    let left = std::fs::read_dir(dir.path().join("out/runs/none-1")).unwrap().map(|e| e.unwrap().file_name());
+    let left: Vec<_> = left.collect();
+    assert!(!left.iter().any(|name| name == "model.safetensors" || name == "checkpoint.safetensors"), "{left:?}");
+    // With room again it goes on.
+    let ended = qsef(&args).output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+}
+
+#[test]
+fn a_small_language_model_learns_answers_and_its_file_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows: String = (0..6)
+        .map(|n| {
+            let said = serde_json::json!([
+                {"role": "user", "content": format!("What colour is the lamp in room {n}?")},
+                {"role": "assistant", "content": format!("The lamp in room {n} is ultramarine.")},
+            ]);
+            serde_json::json!({"id": format!("lamp-{n}"), "messages": said}).to_string() + "\n"
+        })
+        .collect();
+    let data = dir.path().join("rows.jsonl");
+    std::fs::write(&data, rows).unwrap();
+    let (data, out) = (data.to_str().unwrap(), dir.path().join("tuned"));
+    let args = [
+        "distill",
+        "tune",
+        "--data",
+        data,
+        "--valid",
+        data,
+        "--out",
+        out.to_str().unwrap(),
+        "--steps",
+        "4",
+        "--batch",
+        "3",
+        "--validate-every",
+        "2",
+        "--rate",
+        "2e-3",
+        "--json",
+    ];
+    let ended = qsef(&args).output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let tuned: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    let (before, after) = (tuned["valid_before"].as_f64().unwrap(), tuned["valid"].as_f64().unwrap());
+    assert!(after < 0.7 * before, "{tuned}");
+    let model = tuned["model"].as_str().unwrap();
+    let bench = ["bench", "generate", "--model", model, "--prompt-tokens", "8", "--new-tokens", "4", "--json"];
+    assert!(qsef(&bench).output().unwrap().status.success());
+    let progress = std::fs::read_to_string(out.join("progress.jsonl")).unwrap();
+    assert!(progress.contains("lamp-"), "{progress}");
+    let other = qsef(&["distill", "tune", "--data", data, "--out", out.to_str().unwrap()]).output().unwrap();
+    let errors = String::from_utf8(other.stderr).unwrap();
+    assert!(other.status.code() == Some(2) && errors.contains("choose another directory"), "{errors}");
+}
+
 #[tokio::test]
 async fn a_student_becomes_an_expert_while_the_registry_is_in_use() {
     let dir = tempfile::tempdir().unwrap();

@@ -104,9 +104,7 @@ pub async fn tune(args: DistillTune) -> Result<End> {
 fn table(results: &Results) -> String {
     let mut text = String::new();
     if let Some(teacher) = &results.teacher {
-        let accuracy = teacher.accuracy.map_or("not measured".into(), |a| format!("{:.2} %", 100.0 * a));
-        let size = teacher.params.map_or(String::new(), |n| format!(", {:.1} M parameters", n as f64 / 1e6));
-        text += &format!("teacher ({}): {accuracy}{size}\n\n", teacher.kind);
+        text += &format!("teacher: {}\n\n", teacher.told());
     }
     let width = results.summary.iter().map(|row| row.mode.len()).max().unwrap_or(0).max(4);
     text += &format!("{:width$}  runs  accuracy   ± se  macro-F1  seconds\n", "mode");

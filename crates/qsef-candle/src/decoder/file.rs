@@ -1,6 +1,6 @@
 //! A GGUF file for those who train: its numbers, its tokens, and the same file with other numbers.
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, fs::File, io::BufWriter, path::Path};
 
 use candle_core::{
     Device, Tensor,
@@ -8,7 +8,6 @@ use candle_core::{
 };
 use qsef_core::{Error, Message, Result};
 use qsef_decode::{Template, Vocabulary as _};
-use tempfile::NamedTempFile;
 
 use super::{
     config::DecoderConfig,
@@ -107,12 +106,16 @@ impl DecoderFile {
             .map(|(key, value)| (key, if key == "general.name" { &name } else { value }))
             .collect();
         let tensors: Vec<(&str, &QTensor)> = tensors.iter().map(|(name, tensor)| (*name, tensor)).collect();
-        let failed = |e: std::io::Error| Error::io("write", path, e);
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = std::io::BufWriter::new(NamedTempFile::new_in(dir).map_err(failed)?);
-        gguf_file::write(&mut file, &metadata, &tensors).map_err(|e| failed(std::io::Error::other(first_line(&e))))?;
-        let file = file.into_inner().map_err(|e| failed(e.into_error()))?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(path).map(drop).map_err(|e| failed(e.error))
+        let part = path.with_extension("part");
+        let write = || -> std::io::Result<()> {
+            let mut file = BufWriter::new(File::create(&part)?);
+            gguf_file::write(&mut file, &metadata, &tensors).map_err(|e| std::io::Error::other(first_line(&e)))?;
+            file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
+            std::fs::rename(&part, path)
+        };
+        write().map_err(|e| {
+            let _ = std::fs::remove_file(&part);
+            Error::io("write", path, e)
+        })
     }
 }

@@ -328,6 +328,21 @@ fn answers_are_learned_and_what_is_interrupted_ends_the_same() {
     assert!(error.to_string().contains("choose another directory"), "{error}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_full_disk_costs_nothing_that_was_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let work = work(dir.path(), "full", 8);
+    std::fs::create_dir_all(&work.out).unwrap();
+    // Whatever is written there finds no space.
+    std::os::unix::fs::symlink("/dev/full", work.out.join("model.part")).unwrap();
+    let run = || tune(&work, &|_| {}, &AtomicBool::new(false));
+    let error = run().unwrap_err().to_string();
+    assert!(error.contains("model.gguf") && error.contains("space"), "{error}");
+    assert!(work.out.join("checkpoint.safetensors").exists() && !work.out.join("model.gguf").exists());
+    assert_eq!(run().unwrap().steps, 8);
+}
+
 #[test]
 fn bad_rows_and_settings_are_named() {
     let dir = tempfile::tempdir().unwrap();

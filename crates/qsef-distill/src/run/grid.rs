@@ -39,14 +39,16 @@ pub fn run(config: &Config, host: &Host<'_>) -> Result<Results> {
         tokens: modes.iter().any(|mode| mode.loss.tokens && mode.loss.align > 0.0),
         maps: modes.iter().any(|mode| mode.loss.maps > 0.0),
     };
-    let question = Question { texts: &texts.texts, layers, keep };
+    let question = Question { texts: &texts.texts, tokens: &all, layers, keep };
     let dir = config.out.join("teacher");
-    let taught = match &config.teacher {
+    let mut taught = match &config.teacher {
         Some(teacher) => Some(teach(teacher, &data, config.max_tokens, &dir, &question, host)?),
         None => None,
     };
-    if let Some(taught) = &taught {
+    if let Some(taught) = &mut taught {
         texts.of_teacher = taught.train.classes();
+        let said = texts.of_teacher.get(..rows.len()).unwrap_or_default();
+        taught.result.train = Some(qsef_eval::metrics::accuracy(&rows.labels, said));
     }
     let resistance = resistances(&texts, &all, taught.as_ref());
     let (valid, test) = (tokens(&start.words, &data.valid)?, tokens(&start.words, &data.test)?);

@@ -14,7 +14,7 @@ use crate::{
     loss::{Objective, Settings},
     model::{Classifier, EncoderConfig, read_labels, read_weights, write_model},
     sample::{Sampler, Sampling},
-    teacher::{Keep, Knowledge, read_logits},
+    teacher::{Keep, Knowledge, read_logits, same_tokens},
     text::Words,
     train::{TrainSettings, Trainer, Watch, predict},
 };
@@ -24,14 +24,31 @@ use crate::{
 pub struct TeacherResult {
     /// What it is.
     pub kind: String,
-    /// Accuracy on the validation rows.
-    pub valid: f64,
+    /// Accuracy on the training rows that students see.
+    #[serde(default)]
+    pub train: Option<f64>,
+    /// Accuracy on the validation rows; none where it was asked for the training rows only.
+    pub valid: Option<f64>,
     /// Accuracy on the test rows; none where it was asked for the training rows only.
     pub accuracy: Option<f64>,
     /// Numbers in it, where they are known.
     pub params: Option<usize>,
     /// Seconds of its own training.
     pub seconds: f64,
+}
+
+impl TeacherResult {
+    /// In a line: what it is, how often it is right, how large it is.
+    pub fn told(&self) -> String {
+        let share = |of: f64| format!("{:.2} %", 100.0 * of);
+        let right = match (self.accuracy, self.train) {
+            (Some(accuracy), _) => format!(", {} of the test rows right", share(accuracy)),
+            (None, Some(train)) => format!(", {} of the training rows right", share(train)),
+            (None, None) => String::new(),
+        };
+        let size = self.params.map_or(String::new(), |n| format!(", {:.1} M parameters", n as f64 / 1e6));
+        format!("{}{right}{size}", self.kind)
+    }
 }
 
 /// What a teacher says of all texts.
@@ -46,6 +63,8 @@ pub(crate) struct Taught {
 /// What is asked of a teacher: its texts, and which inner states are kept.
 pub(crate) struct Question<'a> {
     pub texts: &'a [String],
+    /// The student's tokens of them.
+    pub tokens: &'a [Vec<u32>],
     pub layers: Vec<usize>,
     pub keep: Keep,
 }
@@ -129,7 +148,8 @@ pub fn prepare_teacher(
     let accuracy = predict(&model, &test).map_err(failed)?.accuracy(&data.test.labels);
     let result = TeacherResult {
         kind: "encoder".into(),
-        valid: trained.valid,
+        train: None,
+        valid: Some(trained.valid),
         accuracy: Some(accuracy),
         params: Some(model.params().count()),
         seconds: trained.seconds,
@@ -168,7 +188,8 @@ fn trained(
     };
     let result = TeacherResult {
         kind: "encoder".into(),
-        valid: measure(&data.valid)?,
+        train: None,
+        valid: Some(measure(&data.valid)?),
         accuracy: Some(measure(&data.test)?),
         params: Some(model.params().count()),
         seconds: 0.0,
@@ -223,6 +244,11 @@ pub(crate) fn teach(
     let texts: Vec<&str> = question.texts.iter().map(String::as_str).collect();
     match config {
         TeacherConfig::Encoder(encoder) => {
+            if question.keep.tokens || question.keep.maps {
+                // Before the teacher is trained, and reads for minutes.
+                let words = Words::load(&(host.resolve)(&encoder.base)?.join("tokenizer.json"), window)?;
+                same_tokens(&texts, question.tokens, &encode(&words, &texts)?)?;
+            }
             let (model, words, result) = prepare_teacher(encoder, data, window, dir, host)?;
             let train = read_texts(encoder, &model, &words, &texts, window, dir, question, host)?;
             let valid = predict(&model, &encode(&words, &data.valid.texts())?).map_err(failed)?;
@@ -243,7 +269,8 @@ pub(crate) fn teach(
             let mut first = taught.swap_remove(0);
             first.train.logits = logits;
             // Its parts were measured, it itself is not: that would take another passage over the rows.
-            first.result = TeacherResult { kind: "ensemble".into(), accuracy: None, params, seconds, ..first.result };
+            first.result =
+                TeacherResult { kind: "ensemble".into(), valid: None, accuracy: None, params, seconds, ..first.result };
             Ok(first)
         }
         TeacherConfig::Logits { file } => {
@@ -258,5 +285,5 @@ pub(crate) fn teach(
 }
 
 fn asked(kind: &str) -> TeacherResult {
-    TeacherResult { kind: kind.into(), valid: 0.0, accuracy: None, params: None, seconds: 0.0 }
+    TeacherResult { kind: kind.into(), train: None, valid: None, accuracy: None, params: None, seconds: 0.0 }
 }

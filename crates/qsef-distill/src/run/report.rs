@@ -79,8 +79,7 @@ pub(super) fn write(path: &Path, runs: &Path, results: &Results) -> Result<()> {
     }
     let mut page = Page::new("Distillation");
     if let Some(teacher) = &results.teacher {
-        let accuracy = teacher.accuracy.map_or("not measured".into(), |a| format!("{:.2} %", 100.0 * a));
-        page.text(&format!("Teacher: {}, {accuracy} on the test rows.", teacher.kind));
+        page.text(&format!("Teacher: {}.", teacher.told()));
     }
     let number =
         |value: Option<f64>, scale: f64, digits| value.map_or("–".into(), |v| format!("{:.digits$}", scale * v));

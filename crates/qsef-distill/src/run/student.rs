@@ -147,9 +147,6 @@ impl Class<'_> {
         let mean = difficulty.iter().sum::<f32>() / rows.max(1) as f32;
         let teacher = self.taught.map(|taught| &taught.train);
         let of_teacher = teacher.and_then(|t| t.inner.as_ref()).map_or(1, |inner| inner.width);
-        if let Some(teacher) = teacher.filter(|_| mode.loss.align > 0.0 && mode.loss.tokens || mode.loss.maps > 0.0) {
-            teacher.check_tokens(&self.texts.as_slices(), self.tokens)?;
-        }
         let width = model.encoder().config().hidden_size;
         let labels = self.texts.labels(mode.loss.needs_teacher());
         let settings = self.config.train.clone();

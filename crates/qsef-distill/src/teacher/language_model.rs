@@ -9,6 +9,8 @@ const MOST: usize = 26;
 const BELOW: f32 = 2.0;
 /// Answers that are asked for at the same time; a backend makes them together, or holds to its own limits.
 const AT_A_TIME: usize = 4;
+/// Texts for each class from which on its mean tells of the model, and not of the texts.
+const LEAST_EACH: usize = 5;
 
 fn letter(class: usize) -> char {
     char::from(b'A' + class as u8)
@@ -29,7 +31,8 @@ fn request(labels: &[String], text: &str) -> Request {
     request
 }
 
-/// The log-probability of each class for each text, at most 26 classes.
+/// The log-probability of each class for each text, at most 26 classes, less what the model thinks of the class's letter whatever the
+/// text (batch calibration, Zhou et al. 2024): small models like some letters.
 ///
 /// # Errors
 /// [`Error::Input`] for more classes; [`Error::BadOutput`] where a model gives no log-probabilities, or none of a letter; its own.
@@ -59,7 +62,24 @@ pub async fn of_model(
         done += 1;
         on(done);
     });
-    counted.try_collect().await
+    let mut answers: Vec<Vec<f32>> = counted.try_collect().await?;
+    if texts.len() >= LEAST_EACH * labels.len() {
+        calibrate(&mut answers);
+    }
+    Ok(answers)
+}
+
+/// Takes from each class's log-probabilities the logarithm of its mean probability.
+fn calibrate(answers: &mut [Vec<f32>]) {
+    let count = answers.len() as f32;
+    let mut mean = vec![0f32; answers.first().map_or(0, Vec::len)];
+    for answer in answers.iter() {
+        let sum: f32 = answer.iter().map(|p| p.exp()).sum();
+        mean.iter_mut().zip(answer).for_each(|(mean, p)| *mean += p.exp() / sum / count);
+    }
+    for answer in answers {
+        answer.iter_mut().zip(&mean).for_each(|(p, mean)| *p -= mean.max(f32::MIN_POSITIVE).ln());
+    }
 }
 
 fn read(model: &str, classes: usize, logprobs: &[TokenLogprob], text: &str) -> Result<Vec<f32>> {
@@ -108,6 +128,14 @@ mod tests {
         assert_eq!((found[1], found[2]), (-2.0, -5.5));
         assert!(read("a model", 3, &first(&[("x", -1.0)]), "x").is_err());
         assert!(read("a model", 3, &[], "A").unwrap_err().to_string().contains("no log-probabilities"));
+    }
+
+    #[test]
+    fn a_letter_that_is_always_likely_tells_nothing() {
+        let sure = |p: [f32; 2]| p.map(f32::ln).to_vec();
+        let mut answers = vec![sure([0.9, 0.1]), sure([0.7, 0.3])];
+        calibrate(&mut answers);
+        assert!(answers[0][0] > answers[0][1] && answers[1][0] < answers[1][1], "{answers:?}");
     }
 
     #[test]

@@ -58,6 +58,24 @@ fn by_text(flat: Vec<f32>, sizes: impl Iterator<Item = usize>) -> Vec<Vec<f32>> 
     parts
 }
 
+/// Whether the student's tokens are as many as the teacher's, so that their states can be compared one by one.
+///
+/// # Errors
+/// [`Error::Input`] naming the first text that differs.
+pub fn same_tokens(texts: &[&str], student: &[Vec<u32>], teacher: &[Vec<u32>]) -> Result<()> {
+    for ((text, student), teacher) in texts.iter().zip(student).zip(teacher) {
+        if student.len() != teacher.len() {
+            return Err(Error::Input(format!(
+                "vocabularies differ: {text:?} has {} tokens for the student and {} for the teacher, so neither states token by token nor \
+                 attention maps can be compared; leave out `tokens` and `maps`, or give the student the teacher's vocabulary",
+                student.len(),
+                teacher.len()
+            )));
+        }
+    }
+    Ok(())
+}
+
 impl Knowledge {
     /// What an encoder says of texts that are its own tokens. `layers` are those whose states are kept. `on` hears how many texts are done; where it is cancelled, the rest is left out.
     ///
@@ -165,26 +183,6 @@ impl Knowledge {
             logits.get(*label).map_or(0.0, |x| (x - largest).exp() / sum)
         };
         self.logits.iter().zip(labels).map(of).collect()
-    }
-
-    /// Whether the student's tokens are the teacher's, so that their states can be compared one by one.
-    ///
-    /// # Errors
-    /// [`Error::Input`] naming the first text that differs.
-    pub fn check_tokens(&self, texts: &[&str], tokens: &[Vec<u32>]) -> Result<()> {
-        let Some(inner) = &self.inner else { return Ok(()) };
-        let Some(states) = inner.states.first() else { return Ok(()) };
-        for ((text, tokens), states) in texts.iter().zip(tokens).zip(states) {
-            let of_teacher = states.len() / inner.width.max(1);
-            if of_teacher != tokens.len() {
-                return Err(Error::Input(format!(
-                    "vocabularies differ: {text:?} has {} tokens for the student and {of_teacher} for the teacher, so their \
-                     states cannot be compared one by one; leave `layers` empty, or give the student the teacher's vocabulary",
-                    tokens.len()
-                )));
-            }
-        }
-        Ok(())
     }
 
     /// The targets of some texts.
