@@ -25,9 +25,7 @@ pub async fn run(args: DistillRun) -> Result<End> {
     let report = config.out.join("report.html");
     let models = models::all()?;
     let bar = screen::steps();
-    let done = models::or_cancelled(models.distill(config, showing(&bar))).await;
-    screen::remove(&bar);
-    let results = done?;
+    let results = finished(&bar, models::or_cancelled(models.distill(config, showing(&bar))).await)?;
     if args.json {
         screen::json(&results)?;
     } else {
@@ -56,6 +54,15 @@ fn showing(bar: &ProgressBar) -> impl Fn(&Event) + Send + 'static {
     }
 }
 
+/// Takes the bar away, and says how work that was cancelled goes on.
+fn finished<T>(bar: &ProgressBar, done: Result<T>) -> Result<T> {
+    screen::remove(bar);
+    if matches!(done, Err(Error::Cancelled)) {
+        screen::note("what was done is kept; the same command goes on there");
+    }
+    done
+}
+
 pub async fn tune(args: DistillTune) -> Result<End> {
     let settings = TuneSettings {
         steps: args.steps,
@@ -81,9 +88,7 @@ pub async fn tune(args: DistillTune) -> Result<End> {
     let work = Tune { settings, base: args.base, data: args.data, valid: args.valid, out: args.out };
     let models = models::all()?;
     let bar = screen::steps();
-    let done = models::or_cancelled(models.tune(work, showing(&bar))).await;
-    screen::remove(&bar);
-    let tuned = done?;
+    let tuned = finished(&bar, models::or_cancelled(models.tune(work, showing(&bar))).await)?;
     if args.json {
         screen::json(&tuned)?;
         return Ok(End::Done);

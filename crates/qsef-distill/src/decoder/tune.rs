@@ -104,8 +104,8 @@ fn losses(model: &Decoder, row: &Row) -> candle_core::Result<Tensor> {
 /// [`Error::Io`] as where the disk is full.
 pub fn tune(tune: &Tune, on: &dyn Fn(&Event), cancel: &AtomicBool) -> Result<Tuned> {
     tune.settings.check().map_err(|(field, message)| Error::Input(format!("{field}: {message}")))?;
-    std::fs::create_dir_all(&tune.out).map_err(|e| Error::io("create", &tune.out, e))?;
     let id = tune.id()?;
+    std::fs::create_dir_all(&tune.out).map_err(|e| Error::io("create", &tune.out, e))?;
     let document = tune.out.join("result.json");
     if let Ok(text) = std::fs::read_to_string(&document) {
         let done: Option<Tuned> = serde_json::from_str(&text).ok();
@@ -155,7 +155,12 @@ impl Tune {
 
     /// What tells this run from others.
     fn id(&self) -> Result<String> {
-        let read = |path: &Path| std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e));
+        let read = |path: &Path| {
+            std::fs::read_to_string(path).map_err(|e| match e.kind() {
+                std::io::ErrorKind::NotFound => Error::Input(format!("there is no file {}", path.display())),
+                _ => Error::io("read", path, e),
+            })
+        };
         let settings = serde_json::to_string(&self.settings).map_err(|e| Error::Internal(e.to_string()))?;
         let valid = self.valid.as_deref().map(read).transpose()?.unwrap_or_default();
         let base = self.base.file_name().unwrap_or_default().to_string_lossy();
@@ -217,12 +222,11 @@ impl Work<'_> {
         }
         let mut note = state.before.map_or(String::new(), |loss| format!("valid {loss:.3}"));
         while state.step < settings.steps {
-            if self.cancel.load(Ordering::Relaxed) {
+            let Some(mut logged) = self.step(&mut optimiser, &mut sampler, &schedule, state.step)? else {
                 state.seconds = so_far + began.elapsed().as_secs_f64();
                 self.save(&optimiser, &sampler, &state)?;
                 return Err(Error::Cancelled);
-            }
-            let mut logged = self.step(&mut optimiser, &mut sampler, &schedule, state.step)?;
+            };
             state.step += 1;
             let last = state.step == settings.steps;
             let validate = state.step.is_multiple_of(settings.validate_every) || last;
@@ -256,13 +260,23 @@ impl Work<'_> {
         Ok((state, sampler))
     }
 
-    /// One step: rows one after the other, each token of their answers counting the same.
-    fn step(&self, optimiser: &mut AdamW, sampler: &mut Sampler, schedule: &Schedule, step: u64) -> Result<Logged> {
+    /// One step: rows one after the other, each token of their answers counting the same. None where it is cancelled, which changes
+    /// nothing.
+    fn step(
+        &self,
+        optimiser: &mut AdamW,
+        sampler: &mut Sampler,
+        schedule: &Schedule,
+        step: u64,
+    ) -> Result<Option<Logged>> {
         let chosen = sampler.next(step);
         let rows: Vec<&Row> = chosen.iter().filter_map(|place| self.rows.get(*place)).collect();
         let tokens: usize = rows.iter().map(|row| row.tokens.len() - row.from).sum();
         let (mut sum, mut observed) = (0.0, Vec::new());
         for row in &rows {
+            if self.cancel.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
             let losses = losses(self.model, row).map_err(candle)?;
             let own = losses.sum_all().and_then(|sum| sum.to_scalar::<f32>()).map_err(candle)?;
             if !own.is_finite() {
@@ -282,7 +296,7 @@ impl Work<'_> {
             return Err(self.broken(step, "the gradient is no number"));
         }
         let at_hand = sampler.at_hand(step);
-        Ok(Logged { step: step + 1, rate, loss: sum / tokens.max(1) as f64, gradient, at_hand, valid: None })
+        Ok(Some(Logged { step: step + 1, rate, loss: sum / tokens.max(1) as f64, gradient, at_hand, valid: None }))
     }
 
     /// The mean loss of a token of the validation rows' answers; none without rows.
