@@ -110,7 +110,7 @@ fn partner(rope: Rope, i: usize, width: usize) -> (usize, f32) {
     match rope {
         Rope::Halves if i < width / 2 => (i + width / 2, -1.0),
         Rope::Halves => (i - width / 2, 1.0),
-        _ if i % 2 == 0 => (i + 1, -1.0),
+        _ if i.is_multiple_of(2) => (i + 1, -1.0),
         _ => (i - 1, 1.0),
     }
 }

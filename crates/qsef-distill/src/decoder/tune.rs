@@ -106,11 +106,12 @@ pub fn tune(tune: &Tune, on: &dyn Fn(&Event), cancel: &AtomicBool) -> Result<Tun
     tune.settings.check().map_err(|(field, message)| Error::Input(format!("{field}: {message}")))?;
     let id = tune.id()?;
     std::fs::create_dir_all(&tune.out).map_err(|e| Error::io("create", &tune.out, e))?;
-    let document = tune.out.join("result.json");
+    let (document, path) = (tune.out.join("result.json"), tune.out.join("model.gguf"));
     if let Ok(text) = std::fs::read_to_string(&document) {
         let done: Option<Tuned> = serde_json::from_str(&text).ok();
-        return match done.filter(|done| done.id == id && done.model.is_file()) {
-            Some(done) => Ok(done),
+        return match done.filter(|done| done.id == id && path.is_file()) {
+            // The directory may be called otherwise from here.
+            Some(done) => Ok(Tuned { model: path, ..done }),
             None => Err(Error::Input(format!(
                 "{} holds a model that was made of something else; choose another directory",
                 tune.out.display()
@@ -125,7 +126,6 @@ pub fn tune(tune: &Tune, on: &dyn Fn(&Event), cancel: &AtomicBool) -> Result<Tun
     let model = Decoder::new(file.config(), file.rope_speeds()?, tensor, tune.settings.adapters, tune.settings.seed)?;
     let work = Work { tune, model: &model, rows: &rows.rows, valid: &valid.rows, id: &id, on, cancel };
     let (state, sampler) = work.run()?;
-    let path = tune.out.join("model.gguf");
     let name = format!("{} (tuned)", tune.base.file_stem().unwrap_or_default().to_string_lossy());
     file.write(&path, &name, &model.merged().map_err(candle)?)?;
     tune.write_progress(&rows.rows, &sampler)?;
