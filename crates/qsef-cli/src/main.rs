@@ -19,8 +19,9 @@ mod trace;
 
 use std::{process::ExitCode, time::Duration};
 
-use args::{Bench, Cli, Command, Distill, Eval, Trace};
+use args::{Bench, Cli, Command, Eval, Trace};
 use clap::Parser;
+use distill::args::Distill;
 use qsef::Error;
 
 /// How a command ended, other than by an error.

@@ -131,30 +131,37 @@ impl Decoder {
         let failed = |e: candle_core::Error| Error::ModelFile(e.to_string());
         let mut params = Params::default();
         let mut count = 0;
-        let need = |name: &str, shape: &[usize]| -> Result<Tensor> {
-            let found = tensor(name)?.ok_or_else(|| Error::ModelFile(format!("the tensor `{name}` is missing")))?;
+        let shaped = |name: &str, found: Option<Tensor>, shape: &[usize]| -> Result<Tensor> {
+            let found = found.ok_or_else(|| Error::ModelFile(format!("the tensor `{name}` is missing")))?;
             if found.dims() != shape {
                 let message = format!("`{name}` has the shape {:?}, where {shape:?} is needed", found.dims());
                 return Err(Error::ModelFile(message));
             }
             Ok(found)
         };
+        let need = |name: &str, shape: &[usize]| shaped(name, tensor(name)?, shape);
         let (hidden, width) = (config.hidden, config.head_dim);
         let (queries, keys) = (config.heads * width, config.kv_heads * width);
         let words = tensor("token_embd.weight")?;
-        let words = words.ok_or_else(|| Error::ModelFile("the tensor `token_embd.weight` is missing".into()))?;
-        let (vocabulary, _) = words.dims2().map_err(failed)?;
+        let vocabulary = words.as_ref().and_then(|words| words.dims().first()).copied().unwrap_or_default();
+        let words = shaped("token_embd.weight", words, &[vocabulary, hidden])?;
+        count += words.elem_count();
         let output = match tensor("output.weight")? {
-            Some(output) => output,
+            Some(output) => {
+                count += output.elem_count();
+                output
+            }
             None => words.clone(),
         };
-        count += words.elem_count() + tensor("output.weight")?.map_or(0, |output| output.elem_count());
         let mut rng = rng(seed, "adapters", 0);
         let mut layers = Vec::with_capacity(config.layers);
         for layer in 0..config.layers {
-            let mut map = |part: &str, outputs: usize, inputs: usize| -> Result<Map> {
+            let weight = |part: &str| tensor(&format!("blk.{layer}.{part}.weight"));
+            let gate = weight("ffn_gate")?;
+            let inner = gate.as_ref().map_or(0, |gate| gate.elem_count() / hidden.max(1));
+            let mut map = |part: &str, found: Option<Tensor>, outputs: usize, inputs: usize| -> Result<Map> {
                 let name = format!("blk.{layer}.{part}");
-                let weight = need(&format!("{name}.weight"), &[outputs, inputs])?;
+                let weight = shaped(&format!("{name}.weight"), found, &[outputs, inputs])?;
                 count += weight.elem_count();
                 let bias = tensor(&format!("{name}.bias"))?;
                 let start = Start::Normal((inputs as f64).powf(-0.5));
@@ -166,16 +173,14 @@ impl Decoder {
                 let scale = adapters.alpha / adapters.rank.max(1) as f64;
                 Ok(Map { name, weight: weight.t().map_err(failed)?, bias, a, b, scale })
             };
-            let name = format!("blk.{layer}.ffn_gate.weight");
-            let inner = tensor(&name)?.map_or(0, |gate| gate.elem_count() / hidden.max(1));
             layers.push(Layer {
-                q: map("attn_q", queries, hidden)?,
-                k: map("attn_k", keys, hidden)?,
-                v: map("attn_v", keys, hidden)?,
-                out: map("attn_output", hidden, queries)?,
-                gate: map("ffn_gate", inner, hidden)?,
-                up: map("ffn_up", inner, hidden)?,
-                down: map("ffn_down", hidden, inner)?,
+                q: map("attn_q", weight("attn_q")?, queries, hidden)?,
+                k: map("attn_k", weight("attn_k")?, keys, hidden)?,
+                v: map("attn_v", weight("attn_v")?, keys, hidden)?,
+                out: map("attn_output", weight("attn_output")?, hidden, queries)?,
+                gate: map("ffn_gate", gate, inner, hidden)?,
+                up: map("ffn_up", weight("ffn_up")?, inner, hidden)?,
+                down: map("ffn_down", weight("ffn_down")?, hidden, inner)?,
                 attention_norm: need(&format!("blk.{layer}.attn_norm.weight"), &[hidden])?,
                 feed_norm: need(&format!("blk.{layer}.ffn_norm.weight"), &[hidden])?,
             });
@@ -190,7 +195,7 @@ impl Decoder {
         Ok(Self {
             config: config.clone(),
             speeds,
-            words: need("token_embd.weight", &[vocabulary, hidden])?,
+            words,
             layers,
             norm: need("output_norm.weight", &[hidden])?,
             output: output.t().map_err(failed)?,

@@ -1,5 +1,7 @@
 //! `qsef distill`: small experts from large ones.
 
+pub mod args;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::ProgressBar;
@@ -14,11 +16,9 @@ use qsef::{
     },
 };
 
-use crate::{
-    End,
-    args::{DistillExport, DistillRun, DistillTune, Order},
-    models, screen,
-};
+use args::{DistillExport, DistillRun, DistillTune, Order};
+
+use crate::{End, models, screen};
 
 pub async fn run(args: DistillRun) -> Result<End> {
     let config = Config::load(&args.config)?;
