@@ -6,16 +6,20 @@ use std::{
     time::Instant,
 };
 
-use qsef_candle::classifier::CandleClassifier;
+use qsef_candle::classifier::{CandleClassifier, CandleTagger};
 use qsef_core::{AnyEmbedder, Error, ExpertProfile, Format, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::{config::Config, data::DataSet, run::RunResult};
+use crate::{
+    config::Config,
+    data::{DataSet, Task},
+    run::RunResult,
+};
 
 /// The file that makes a directory an expert.
 pub const PROFILE: &str = "profile.toml";
 
-/// Texts of each class that stand in the profile as examples of what the expert should get.
+/// Texts of each label that stand in the profile as examples of what the expert should get.
 const EXAMPLES: usize = 1;
 /// Texts whose time is measured.
 const TIMED: usize = 200;
@@ -27,7 +31,7 @@ const DECLINED: f64 = 0.03;
 /// Which student becomes an expert, and under which name.
 #[derive(Debug, Clone, Default)]
 pub struct Export {
-    /// Its mode; the one with the best accuracy on the validation rows where none is given.
+    /// Its mode; the one that is best on the validation rows where none is given.
     pub mode: Option<String>,
     /// Its seed; likewise.
     pub seed: Option<u64>,
@@ -41,6 +45,9 @@ pub struct Export {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
+    /// What it does with texts.
+    #[serde(default)]
+    pub task: Task,
     /// The expert's profile, as the registry has it.
     pub expert: ExpertProfile,
     /// When it declines.
@@ -65,10 +72,13 @@ pub struct Limits {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measured {
-    /// On the test rows, nothing declined.
+    /// On the test rows, nothing declined: the share whose class is right, or all of whose parts are.
     pub accuracy: f64,
     /// On the test rows.
     pub macro_f1: f64,
+    /// On the test rows, where parts of texts are found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span_f1: Option<f64>,
     /// Test rows.
     pub test_rows: usize,
     /// Numbers in the model.
@@ -97,7 +107,7 @@ pub struct Domain {
 pub struct Coverage {
     /// Training texts.
     pub texts: usize,
-    /// Classes.
+    /// Classes, or labels of parts.
     pub classes: usize,
     /// Different words in them.
     pub words: usize,
@@ -116,6 +126,9 @@ pub struct Exported {
     pub seed: u64,
     /// On the test rows.
     pub accuracy: f64,
+    /// On the test rows, where parts of texts are found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub span_f1: Option<f64>,
     /// Numbers in the model.
     pub params: usize,
     /// Median milliseconds of a request.
@@ -159,6 +172,32 @@ fn find(config: &Config, wanted: &Export) -> Result<(PathBuf, RunResult)> {
     })
 }
 
+/// A student as it will run.
+enum Student {
+    Classifier(CandleClassifier),
+    Tagger(CandleTagger),
+}
+
+impl Student {
+    fn load(task: Task, id: &str, dir: &Path) -> Result<Self> {
+        match task {
+            Task::Classify => CandleClassifier::load(id, dir).map(Self::Classifier),
+            Task::Extract => CandleTagger::load(id, dir).map(Self::Tagger),
+        }
+    }
+
+    /// How sure it is of a text, in [0, 1].
+    fn confidence(&self, text: &str) -> Result<f32> {
+        match self {
+            Self::Classifier(student) => {
+                let found = student.classify(text)?;
+                Ok(found.probabilities.get(found.class).copied().unwrap_or_default())
+            }
+            Self::Tagger(student) => Ok(student.extract(text)?.confidence),
+        }
+    }
+}
+
 fn words(text: &str) -> impl Iterator<Item = String> + '_ {
     text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_lowercase)
 }
@@ -200,43 +239,53 @@ pub async fn export(config: &Config, wanted: Export, embedder: &AnyEmbedder, int
         return Err(Error::Input(format!("`{}` is no id: use letters, digits, - and _", wanted.id)));
     }
     let (from, run) = find(config, &wanted)?;
-    let data = DataSet::read(&config.data, &config.valid, &config.test)?;
+    let data = DataSet::read(config.task, &config.data, &config.valid, &config.test)?;
     let vectors = embedder.embed(data.train.texts.clone()).await?;
     let centroid = direction(vectors.iter(), embedder.dimensions());
     let mean_cosine =
         vectors.iter().map(|v| f64::from(cosine(v, &centroid))).sum::<f64>() / vectors.len().max(1) as f64;
-    // Of each class the texts nearest to its middle.
+    // Of each label the texts nearest to the middle of those that have it.
     let mut examples = Vec::new();
     for class in 0..data.labels.len() {
-        let own = || data.train.labels.iter().zip(&vectors).zip(&data.train.texts).filter(|((l, _), _)| **l == class);
-        let middle = direction(own().map(|((_, v), _)| v), embedder.dimensions());
-        let mut near: Vec<(f32, &String)> = own().map(|((_, v), text)| (cosine(v, &middle), text)).collect();
+        let all = vectors.iter().zip(&data.train.texts).enumerate();
+        let own: Vec<(&Vec<f32>, &String)> =
+            all.filter(|(place, _)| data.train.has(*place, class)).map(|(_, both)| both).collect();
+        let middle = direction(own.iter().map(|(v, _)| *v), embedder.dimensions());
+        let mut near: Vec<(f32, &String)> = own.into_iter().map(|(v, text)| (cosine(v, &middle), text)).collect();
         near.sort_by(|a, b| b.0.total_cmp(&a.0));
-        examples.extend(near.into_iter().take(EXAMPLES).map(|(_, text)| text.clone()));
+        let new = near.into_iter().map(|(_, text)| text).filter(|text| !examples.contains(*text));
+        let new: Vec<String> = new.take(EXAMPLES).cloned().collect();
+        examples.extend(new);
     }
-    let classifier = CandleClassifier::load(&wanted.id, &from)?;
+    let student = Student::load(config.task, &wanted.id, &from)?;
     let mut confidence = Vec::new();
     let mut times = Vec::new();
     for text in &data.valid.texts {
         let began = Instant::now();
-        let found = classifier.classify(text)?;
+        let sure = student.confidence(text)?;
         if times.len() < TIMED {
             times.push(began.elapsed().as_secs_f64() * 1e3);
         }
-        confidence.push(found.probabilities.get(found.class).copied().unwrap_or_default());
+        confidence.push(sure);
     }
     times.sort_by(f64::total_cmp);
     confidence.sort_by(f32::total_cmp);
     let latency_ms = times.get(times.len() / 2).copied().unwrap_or_default();
     let least_confidence = confidence.get((confidence.len() as f64 * DECLINED) as usize).copied().unwrap_or_default();
-    let mut expert = ExpertProfile::new(&wanted.id, &wanted.description).examples(examples).gives([Format::Text]);
+    let gives = match config.task {
+        Task::Classify => Format::Text,
+        Task::Extract => Format::Json,
+    };
+    let mut expert = ExpertProfile::new(&wanted.id, &wanted.description).examples(examples).gives([gives]);
     expert.params_b = Some(run.params as f64 / 1e9);
     let profile = Profile {
+        task: config.task,
         expert,
         limits: Limits { least_confidence },
         measured: Measured {
             accuracy: run.accuracy,
             macro_f1: run.macro_f1,
+            span_f1: run.span_f1,
             test_rows: data.test.len(),
             params: run.params,
             latency_ms,
@@ -265,6 +314,7 @@ pub async fn export(config: &Config, wanted: Export, embedder: &AnyEmbedder, int
         mode: run.mode,
         seed: run.seed,
         accuracy: run.accuracy,
+        span_f1: run.span_f1,
         params: run.params,
         latency_ms,
         least_confidence,

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::text::Tokens;
+
 /// The weights of the three parts.
 const DATA: f32 = 0.25;
 const MODEL: f32 = 0.5;
@@ -32,15 +34,15 @@ fn ranks(values: &[f32]) -> Vec<f32> {
 }
 
 /// Each text's resistance in [0, 1], before anything is learnt. `doubt` is how sure the teacher is not, one minus its probability for the
-/// true class; without a teacher it is left out. Tokens that are rare in the texts make a text sparse. Parts are ranks among the texts,
+/// true class, or for those of its words on average; without a teacher it is left out. Tokens that are rare in the texts make a text sparse. Parts are ranks among the texts,
 /// so none drowns another.
-pub fn resistance(texts: &[&str], tokens: &[Vec<u32>], doubt: Option<&[f32]>) -> Vec<f32> {
+pub fn resistance(texts: &[&str], tokens: &[Tokens], doubt: Option<&[f32]>) -> Vec<f32> {
     let data: Vec<f32> = texts.iter().map(|text| qsef_score::complexity::complexity(text).overall() as f32).collect();
     let mut counts: HashMap<u32, usize> = HashMap::new();
-    tokens.iter().flatten().for_each(|token| *counts.entry(*token).or_default() += 1);
+    tokens.iter().flat_map(|text| &text.ids).for_each(|token| *counts.entry(*token).or_default() += 1);
     let rare = |token: &u32| -(counts.get(token).copied().unwrap_or(1) as f32).ln();
     let sparsity: Vec<f32> =
-        tokens.iter().map(|text| text.iter().map(rare).sum::<f32>() / text.len().max(1) as f32).collect();
+        tokens.iter().map(|text| text.ids.iter().map(rare).sum::<f32>() / text.ids.len().max(1) as f32).collect();
     let (data, sparsity) = (ranks(&data), ranks(&sparsity));
     let sum = |i: usize, of: &[f32]| of.get(i).copied().unwrap_or_default();
     let doubt = doubt.map(ranks);
@@ -68,7 +70,7 @@ mod tests {
     #[test]
     fn rare_words_and_doubt_resist() {
         let texts = ["pay my bill", "pay my bill", "amortise the principal"];
-        let tokens = vec![vec![1, 2, 3], vec![1, 2, 3], vec![4, 5, 6]];
+        let tokens = [[1, 2, 3], [1, 2, 3], [4, 5, 6]].map(|ids| Tokens { ids: ids.into(), words: Vec::new() });
         let plain = resistance(&texts, &tokens, None);
         assert!(plain[2] > plain[0] && plain[0] == plain[1]);
         let doubted = resistance(&texts, &tokens, Some(&[0.9, 0.1, 0.1]));

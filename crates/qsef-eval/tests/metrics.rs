@@ -37,6 +37,21 @@ fn classes() {
 }
 
 #[test]
+fn spans() {
+    let all = &references()["spans"];
+    let read = |name: &str| -> Vec<Vec<(std::ops::Range<usize>, usize)>> {
+        let texts: Vec<Vec<[usize; 3]>> = list(&all[name]);
+        texts.iter().map(|text| text.iter().map(|[start, end, label]| (*start..*end, *label)).collect()).collect()
+    };
+    let found = span_scores(&read("truth"), &read("found"));
+    close(found.precision, &all["precision"], 1e-12);
+    close(found.recall, &all["recall"], 1e-12);
+    close(found.f1, &all["f1"], 1e-12);
+    close(found.macro_f1, &all["macro_f1"], 1e-12);
+    assert_eq!(span_scores(&[], &[]), SpanScores::default());
+}
+
+#[test]
 fn calibration() {
     let all = &references()["calibration"];
     let (probabilities, happened): (Vec<f64>, Vec<bool>) = (list(&all["probabilities"]), list(&all["happened"]));

@@ -65,7 +65,7 @@ pub mod otlp;
 #[cfg(feature = "candle")]
 pub use local::{DEFAULT_EMBEDDER, DEFAULT_MODEL, Models, agent_experts, home, is_embedded, open_agent, open_ledger};
 #[cfg(feature = "distill")]
-pub use local::{Distilled, DistilledFolder};
+pub use local::{Distilled, DistilledFolder, Part};
 #[cfg(all(feature = "candle", feature = "knowledge"))]
 pub use local::{knowledge_path, open_knowledge};
 pub use qsef_agent::{

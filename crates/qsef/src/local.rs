@@ -39,7 +39,7 @@ use qsef_llamacpp::LlamaCppModel;
 use qsef_mistralrs::MistralRsModel;
 
 #[cfg(feature = "distill")]
-pub use distilled::{Distilled, DistilledFolder};
+pub use distilled::{Distilled, DistilledFolder, Part};
 #[cfg(feature = "knowledge")]
 pub use knowledge::{knowledge_path, open_knowledge};
 

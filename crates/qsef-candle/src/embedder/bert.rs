@@ -167,6 +167,21 @@ impl Bert {
 
     /// The mean over each text's tokens; a text is given by its token ids, of which there is at least one.
     pub fn means(&self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
+        let states = self.states(texts)?;
+        let mut rows = states.chunks_exact(self.hidden);
+        let mean = |text: &&[u32]| {
+            let mut mean = vec![0f32; self.hidden];
+            for row in rows.by_ref().take(text.len()) {
+                mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+            }
+            mean.iter_mut().for_each(|x| *x /= text.len() as f32);
+            mean
+        };
+        Ok(texts.iter().map(mean).collect())
+    }
+
+    /// The vectors of all texts' tokens after the last layer, one text's after the other's: (tokens, hidden).
+    pub fn states(&self, texts: &[&[u32]]) -> Result<Vec<f32>> {
         let rows = |from: &[f32], at: usize| from.get(at * self.hidden..(at + 1) * self.hidden).map(<[f32]>::to_vec);
         let (mut words, mut positions) = (Vec::new(), Vec::new());
         for (position, id) in texts.iter().flat_map(|text| text.iter().enumerate()) {
@@ -181,15 +196,6 @@ impl Bert {
         for layer in &self.layers {
             x = layer.forward(x, &lengths, self.hidden, self.heads);
         }
-        let mut rows = x.chunks_exact(self.hidden);
-        let mean = |tokens: &usize| {
-            let mut mean = vec![0f32; self.hidden];
-            for row in rows.by_ref().take(*tokens) {
-                mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
-            }
-            mean.iter_mut().for_each(|x| *x /= *tokens as f32);
-            mean
-        };
-        Ok(lengths.iter().map(mean).collect())
+        Ok(x)
     }
 }

@@ -16,7 +16,8 @@ pub enum Distill {
 
 const DISTILL_HELP: &str = "\
 The file is TOML: data, valid, test (JSON lines {\"text\",\"label\",\"split\"?}), out, steps, seeds, modes, and the tables [teacher],
-[student], [train], [loss], [augment]; examples/distill/clinc150.toml has them all. A mode is none, kd or qsef-kd, and parts that are
+[student], [train], [loss], [augment]; examples/distill/clinc150.toml has them all. With task = \"extract\" students find parts of texts: the
+rows are {\"text\",\"spans\":[{\"start\",\"end\",\"label\"}],\"split\"?}, places counted in characters. A mode is none, kd or qsef-kd, and parts that are
 switched on and off: kd+align, qsef-kd-resistance+semantic, kd+align=2+temperature=4. What is interrupted goes on where it stopped when
 the same command is given again.";
 
@@ -106,7 +107,7 @@ pub struct DistillExport {
     /// The grid that the student is of
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
-    /// The student's mode [default: the one with the best accuracy on the validation rows]
+    /// The student's mode [default: the one that is best on the validation rows]
     #[arg(long, value_name = "MODE")]
     pub mode: Option<String>,
     /// The student's seed [default: likewise]

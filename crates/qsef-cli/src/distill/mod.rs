@@ -109,10 +109,10 @@ pub async fn tune(args: DistillTune) -> Result<End> {
 fn table(results: &Results) -> String {
     let mut text = String::new();
     if let Some(teacher) = &results.teacher {
-        text += &format!("teacher: {}\n\n", teacher.told());
+        text += &format!("teacher: {}\n\n", teacher.told(results.measure));
     }
     let width = results.summary.iter().map(|row| row.mode.len()).max().unwrap_or(0).max(4);
-    text += &format!("{:width$}  runs  accuracy   ± se  macro-F1  seconds\n", "mode");
+    text += &format!("{:width$}  runs  {:>8}   ± se  macro-F1  seconds\n", "mode", results.measure);
     for row in &results.summary {
         let se = row.se.map_or("–".into(), |se| format!("{:.2}", 100.0 * se));
         let (mode, n, mean, f1) = (&row.mode, row.n, 100.0 * row.mean, 100.0 * row.macro_f1);
@@ -144,8 +144,9 @@ pub async fn export_expert(args: DistillExport) -> Result<End> {
     } else {
         let (accuracy, latency) = (100.0 * exported.accuracy, exported.latency_ms);
         let size = exported.params as f64 / 1e6;
+        let spans = exported.span_f1.map_or(String::new(), |f1| format!("span F1 {:.2} %, ", 100.0 * f1));
         screen::print(&format!(
-            "{}: accuracy {accuracy:.2} %, {latency:.2} ms a request, {size:.2} M parameters\n",
+            "{}: {spans}accuracy {accuracy:.2} %, {latency:.2} ms a request, {size:.2} M parameters\n",
             exported.dir.display()
         ));
     }

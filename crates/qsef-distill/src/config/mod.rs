@@ -14,13 +14,17 @@ pub use mode::Mode;
 pub use student::{StudentConfig, Vocabulary};
 pub use teacher::{EncoderTeacher, TeacherConfig};
 
-use crate::{loss::Settings, train::TrainSettings};
+use crate::{data::Task, loss::Settings, train::TrainSettings};
 
 /// A grid of training runs: `modes` × `seeds`. Paths are from the file on.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Rows to learn from: `{"text","label","split"?}`; of a file with splits, `train`.
+    /// What students do with texts.
+    #[serde(default)]
+    pub task: Task,
+    /// Rows to learn from: `{"text","label","split"?}`, or `{"text","spans":[{"start","end","label"}],"split"?}` where parts are found; of a
+    /// file with splits, `train`.
     pub data: PathBuf,
     /// Rows to choose by; of a file with splits, `val`.
     pub valid: PathBuf,
@@ -68,7 +72,8 @@ pub struct Augment {
     pub share: f64,
     /// Whether variants are made by rules: without courtesies, and of content words alone.
     pub rules: bool,
-    /// How many variants of each text have words replaced by their neighbours in the tokenizer's model, or left out.
+    /// How many variants of each text have words replaced by their neighbours in the tokenizer's model, or left out; where parts are found,
+    /// how many have parts replaced by others with the same label, which is all that is varied there.
     pub neighbours: usize,
     /// Files of rows with tiers, such as the curriculum generator's `train.jsonl`. A row is a variant of the texts of its class.
     pub files: Vec<PathBuf>,
@@ -141,6 +146,17 @@ impl Config {
         }
         if !(0.0..=1.0).contains(&config.augment.share) {
             return bad("share", "must be a number from 0 to 1");
+        }
+        if config.task == Task::Extract {
+            if !config.augment.files.is_empty() {
+                return bad(
+                    "files",
+                    "rows of files stand in for the texts of their class, and parts of texts have none",
+                );
+            }
+            if config.teacher.as_ref().is_some_and(|teacher| !teacher.tells_words()) {
+                return bad("kind", "only encoders, and ensembles of them, teach to find parts of texts");
+            }
         }
         config.train.steps = config.steps;
         config.train.check().map_err(|(field, message)| error(line_of(field), Some(field), &message))?;

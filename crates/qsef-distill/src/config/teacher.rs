@@ -62,6 +62,15 @@ impl TeacherConfig {
         }
     }
 
+    /// Whether it says something of each word.
+    pub(super) fn tells_words(&self) -> bool {
+        match self {
+            Self::Encoder(_) => true,
+            Self::Ensemble { members } => members.iter().all(Self::tells_words),
+            Self::Logits { .. } | Self::Model { .. } => false,
+        }
+    }
+
     /// Makes its paths those from a directory on. Names of the manifest stay.
     pub(super) fn based_on(&mut self, dir: &Path) {
         match self {

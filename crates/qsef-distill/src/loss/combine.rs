@@ -113,9 +113,9 @@ impl Settings {
 /// What the texts of a batch should become.
 #[derive(Debug, Clone, Default)]
 pub struct Targets {
-    /// The true classes as numbers, (texts, 1).
+    /// The true classes as numbers, (texts, 1), or (words, 1) where classes are told of words.
     pub labels: Option<Tensor>,
-    /// The teacher's logits, (texts, classes).
+    /// The teacher's logits, (texts, classes) or (words, classes).
     pub logits: Option<Tensor>,
     /// Vectors of the texts in the semantic space, (texts, width).
     pub pooled: Option<Tensor>,
@@ -218,10 +218,15 @@ impl Objective {
     /// For targets of other shapes.
     pub fn of(&mut self, logits: &Tensor, pass: &Pass, batch: &Batch, targets: &Targets, heads: usize) -> Result<Loss> {
         let settings = self.settings.clone();
+        // What is told of words counts by their mean over each text.
+        let by_text = |rows: Tensor| match &batch.words {
+            Some(words) => mean_of_texts(&rows.unsqueeze(1)?, &words.spans)?.squeeze(1),
+            None => Ok(rows),
+        };
         let mut terms: Vec<(Term, Tensor)> = Vec::new();
         let mut task_rows = Vec::new();
         if let Some(labels) = &targets.labels {
-            let task = task_loss(logits, labels, settings.smoothing)?;
+            let task = by_text(task_loss(logits, labels, settings.smoothing)?)?;
             task_rows = task.to_vec1()?;
             if let Some(resistance) = targets.resistance.as_ref().filter(|_| settings.resistance > 0.0) {
                 terms.push((Term::Resistance, resistance_loss(&task, resistance, self.mean_resistance)?));
@@ -231,7 +236,8 @@ impl Objective {
             }
         }
         if let Some(teacher) = targets.logits.as_ref().filter(|_| settings.kd > 0.0) {
-            terms.push((Term::Kd, divergence(logits, teacher, settings.temperature, settings.divergence)?));
+            let rows = divergence(logits, teacher, settings.temperature, settings.divergence)?;
+            terms.push((Term::Kd, by_text(rows)?));
         }
         let mut distance = Vec::new();
         if settings.align > 0.0 && !targets.states.is_empty() {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{batch::Batch, ops, random::rng};
 
-/// An encoder with a head that tells classes apart.
+/// An encoder with a head that tells classes apart: of texts by the mean of their tokens, or of words by the first token of each.
 pub struct Classifier {
     encoder: Encoder,
     weight: Var,
@@ -26,7 +26,7 @@ impl Classifier {
         Self::new(config, Source::Random(Box::new(rng(seed, "weights", 0))), classes, seed)
     }
 
-    /// From the tensors of a BERT file; a head that is not among them begins at random.
+    /// From the tensors of a BERT file; a head that is not among them, or is for another number of classes, begins at random.
     ///
     /// # Errors
     /// For a tensor that is missing or has another shape than the config says.
@@ -44,10 +44,14 @@ impl Classifier {
         let encoder = Encoder::new(config, &mut source, &mut params)?;
         let hidden = config.hidden_size;
         let (weight, bias) = match &mut source {
-            Source::File(tensors) if tensors.contains_key("classifier.weight") => (
-                source.get("classifier.weight", &[classes, hidden], Start::All(0.0))?.t()?.contiguous()?,
-                source.get("classifier.bias", &[classes], Start::All(0.0))?,
-            ),
+            Source::File(tensors)
+                if tensors.get("classifier.weight").is_some_and(|head| head.dims() == [classes, hidden]) =>
+            {
+                (
+                    source.get("classifier.weight", &[classes, hidden], Start::All(0.0))?.t()?.contiguous()?,
+                    source.get("classifier.bias", &[classes], Start::All(0.0))?,
+                )
+            }
             _ => {
                 let mut rng = rng(seed, "head", 0);
                 (
@@ -85,14 +89,18 @@ impl Classifier {
         self.classes
     }
 
-    /// A pass with its logits, (texts, classes).
+    /// A pass with its logits, (texts, classes), or (words, classes) for a batch with words.
     ///
     /// # Errors
     /// As [`Encoder::forward`].
     pub fn forward(&self, batch: &Batch, chance: Chance) -> Result<(Tensor, Pass)> {
         let pass = self.encoder.forward(batch, chance)?;
-        let pooled = ops::dropout(&pass.pooled, chance.dropout, chance.seed ^ 0x_6865_6164)?;
-        let logits = ops::add_bias(&pooled.matmul(&self.weight)?, &self.bias)?;
+        let vectors = match (&batch.words, pass.states.last()) {
+            (Some(words), Some(states)) => ops::rows(states, words.tokens.clone())?,
+            _ => pass.pooled.clone(),
+        };
+        let vectors = ops::dropout(&vectors, chance.dropout, chance.seed ^ 0x_6865_6164)?;
+        let logits = ops::add_bias(&vectors.matmul(&self.weight)?, &self.bias)?;
         Ok((logits, pass))
     }
 }

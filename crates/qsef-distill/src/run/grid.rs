@@ -6,9 +6,9 @@ use super::{
     Host, Results, RunResult, fingerprint,
     prepare::{Question, teach},
     report,
-    student::{Class, Start, Texts, resistances, tokens},
+    student::{Class, Start, Texts, resistances},
 };
-use crate::{config::Config, data::DataSet, teacher::Keep};
+use crate::{config::Config, data::DataSet, teacher::Keep, train::Predictions};
 
 /// The seed by which a share of the rows is chosen: the same for all runs.
 const SHARE_SEED: u64 = 7;
@@ -25,12 +25,12 @@ fn read_result(path: &Path, id: &str) -> Option<RunResult> {
 /// [`Error::Cancelled`], after which the same call goes on where this one stopped; those of files, models and training.
 pub fn run(config: &Config, host: &Host<'_>) -> Result<Results> {
     let began = Instant::now();
-    let data = DataSet::read(&config.data, &config.valid, &config.test)?;
+    let data = DataSet::read(config.task, &config.data, &config.valid, &config.test)?;
     let rows = data.train.share(*config.fraction.get_ref(), SHARE_SEED);
     let modes = config.modes()?;
     let mut texts = Texts::new(config, &data, &rows, modes.iter().any(|mode| mode.augment > 0.0), host)?;
     let start = Start::new(config, &texts, host)?;
-    let all = texts.as_slices().iter().map(|text| start.words.encode(text)).collect::<Result<Vec<_>>>()?;
+    let all = data.encode(&start.words, &texts.rows.texts())?;
     let mut layers: Vec<usize> =
         modes.iter().filter(|m| m.loss.needs_states()).flat_map(|m| m.loss.layers.iter().map(|(_, of)| *of)).collect();
     layers.sort_unstable();
@@ -39,19 +39,21 @@ pub fn run(config: &Config, host: &Host<'_>) -> Result<Results> {
         tokens: modes.iter().any(|mode| mode.loss.tokens && mode.loss.align > 0.0),
         maps: modes.iter().any(|mode| mode.loss.maps > 0.0),
     };
-    let question = Question { texts: &texts.texts, tokens: &all, layers, keep };
+    let question = Question { texts: &texts.rows.texts, tokens: &all, layers, keep };
     let dir = config.out.join("teacher");
     let mut taught = match &config.teacher {
         Some(teacher) => Some(teach(teacher, &data, config.max_tokens, &dir, &question, host)?),
         None => None,
     };
     if let Some(taught) = &mut taught {
-        texts.of_teacher = taught.train.classes();
-        let said = texts.of_teacher.get(..rows.len()).unwrap_or_default();
-        taught.result.train = Some(qsef_eval::metrics::accuracy(&rows.labels, said));
+        texts.of_teacher = taught.train.answers();
+        let logits = taught.train.logits.get(..rows.len()).unwrap_or_default().to_vec();
+        let said = Predictions { logits, vectors: Vec::new() };
+        taught.result.train = Some(data.judge(&rows, &all, &said).measure);
     }
-    let resistance = resistances(&texts, &all, taught.as_ref());
-    let (valid, test) = (tokens(&start.words, &data.valid)?, tokens(&start.words, &data.test)?);
+    let resistance = resistances(&data, &texts, &all, taught.as_ref());
+    let encode = |texts: Vec<&str>| data.encode(&start.words, &texts);
+    let (valid, test) = (encode(data.valid.texts())?, encode(data.test.texts())?);
     let class = Class {
         config,
         data: &data,
@@ -66,8 +68,8 @@ pub fn run(config: &Config, host: &Host<'_>) -> Result<Results> {
     let json = |value: serde_json::Result<String>| value.map_err(|e| Error::Internal(e.to_string()));
     let shared = fingerprint(&[
         &json(serde_json::to_string(&(&config.student, &config.train, &config.teacher, &config.augment)))?,
-        &format!("{:?}{:?}{}", rows.texts, rows.labels, config.max_tokens),
-        &format!("{:?}{:?}", data.valid.texts, data.test.texts),
+        &format!("{}{}", rows.named(), config.max_tokens),
+        &format!("{}{}", data.valid.named(), data.test.named()),
     ]);
     let count = modes.len() * config.seeds.get_ref().len();
     let mut runs = Vec::new();
@@ -92,7 +94,7 @@ pub fn run(config: &Config, host: &Host<'_>) -> Result<Results> {
             runs.push(result);
         }
     }
-    let results = Results::new(taught.map(|taught| taught.result), runs, began.elapsed().as_secs_f64());
+    let results = Results::new(config.task, taught.map(|taught| taught.result), runs, began.elapsed().as_secs_f64());
     report::write(&config.out.join("report.html"), &config.out.join("runs"), &results)?;
     Ok(results)
 }

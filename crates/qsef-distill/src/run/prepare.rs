@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use super::{Host, fingerprint};
 use crate::{
     config::{EncoderTeacher, TeacherConfig},
-    data::{DataSet, Rows},
+    data::{DataSet, Rows, Task},
     loss::{Objective, Settings},
     model::{Classifier, EncoderConfig, read_labels, read_weights, write_model},
     sample::{Sampler, Sampling},
-    teacher::{Keep, Knowledge, read_logits, same_tokens},
-    text::Words,
-    train::{TrainSettings, Trainer, Watch, predict},
+    teacher::{Keep, Knowledge, read_logits, same_tokens, same_words},
+    text::{Tokens, Words},
+    train::{Predictions, TrainSettings, Trainer, Watch, predict},
 };
 
 /// What a teacher reaches itself.
@@ -24,12 +24,12 @@ use crate::{
 pub struct TeacherResult {
     /// What it is.
     pub kind: String,
-    /// Accuracy on the training rows that students see.
+    /// Its measure on the training rows that students see.
     #[serde(default)]
     pub train: Option<f64>,
-    /// Accuracy on the validation rows; none where it was asked for the training rows only.
+    /// Its measure on the validation rows; none where it was asked for the training rows only.
     pub valid: Option<f64>,
-    /// Accuracy on the test rows; none where it was asked for the training rows only.
+    /// Its measure on the test rows; none where it was asked for the training rows only.
     pub accuracy: Option<f64>,
     /// Numbers in it, where they are known.
     pub params: Option<usize>,
@@ -38,12 +38,12 @@ pub struct TeacherResult {
 }
 
 impl TeacherResult {
-    /// In a line: what it is, how often it is right, how large it is.
-    pub fn told(&self) -> String {
-        let share = |of: f64| format!("{:.2} %", 100.0 * of);
+    /// In a line: what it is, how right it is by a measure, how large it is.
+    pub fn told(&self, measure: &str) -> String {
+        let right = |of: f64, rows: &str| format!(", {measure} {:.2} % on the {rows} rows", 100.0 * of);
         let right = match (self.accuracy, self.train) {
-            (Some(accuracy), _) => format!(", {} of the test rows right", share(accuracy)),
-            (None, Some(train)) => format!(", {} of the training rows right", share(train)),
+            (Some(accuracy), _) => right(accuracy, "test"),
+            (None, Some(train)) => right(train, "training"),
             (None, None) => String::new(),
         };
         let size = self.params.map_or(String::new(), |n| format!(", {:.1} M parameters", n as f64 / 1e6));
@@ -64,17 +64,13 @@ pub(crate) struct Taught {
 pub(crate) struct Question<'a> {
     pub texts: &'a [String],
     /// The student's tokens of them.
-    pub tokens: &'a [Vec<u32>],
+    pub tokens: &'a [Tokens],
     pub layers: Vec<usize>,
     pub keep: Keep,
 }
 
 pub(crate) fn failed(error: candle_core::Error) -> Error {
     Error::Internal(format!("training failed: {error}"))
-}
-
-pub(crate) fn encode(words: &Words, texts: &[&str]) -> Result<Vec<Vec<u32>>> {
-    texts.iter().map(|text| words.encode(text)).collect()
 }
 
 /// Trains an encoder for the task, or loads the one that was trained in `dir` before.
@@ -91,16 +87,17 @@ pub fn prepare_teacher(
     let base = (host.resolve)(&config.base)?;
     let words = Words::load(&base.join("tokenizer.json"), window)?;
     let settings = serde_json::to_string(config).map_err(|e| Error::Internal(e.to_string()))?;
-    let rows = |rows: &Rows| format!("{:?}{:?}", rows.texts, rows.labels);
     let window_text = window.to_string();
-    let run = fingerprint(&[&settings, &window_text, &rows(&data.train), &rows(&data.valid), &rows(&data.test)]);
+    let [train, valid, test] = [&data.train, &data.valid, &data.test].map(Rows::named);
+    let run = fingerprint(&[&settings, &window_text, &train, &valid, &test]);
+    let classes = data.classes();
     let document = dir.join("teacher.json");
     if let Ok(text) = std::fs::read_to_string(&document)
         && let Ok((of, result)) = serde_json::from_str::<(String, TeacherResult)>(&text)
         && of == run
     {
         let (shape, tensors) = read_weights(dir)?;
-        let model = Classifier::of_tensors(&shape, &tensors, data.labels.len(), config.seed).map_err(failed)?;
+        let model = Classifier::of_tensors(&shape, &tensors, classes.len(), config.seed).map_err(failed)?;
         return Ok((model, words, result));
     }
     std::fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
@@ -108,11 +105,12 @@ pub fn prepare_teacher(
     if config.trained {
         return trained(config, &base, words, (&shape, &tensors), data);
     }
-    let mut model = Classifier::of_tensors(&shape, &tensors, data.labels.len(), config.seed).map_err(failed)?;
+    let mut model = Classifier::of_tensors(&shape, &tensors, classes.len(), config.seed).map_err(failed)?;
     if config.fix_words {
         model.fix_words();
     }
-    let (train, valid) = (encode(&words, &data.train.texts())?, encode(&words, &data.valid.texts())?);
+    let encode = |rows: &Rows| data.encode(&words, &rows.texts());
+    let (train, valid) = (encode(&data.train)?, encode(&data.valid)?);
     let even = vec![1.0; train.len()];
     let loss = Settings { normalise: false, smoothing: config.smoothing, ..Settings::default() };
     let width = shape.hidden_size;
@@ -124,12 +122,12 @@ pub fn prepare_teacher(
         objective: Objective::new(loss, width, width, 1.0, config.seed).map_err(failed)?,
         sampler: Sampler::new(Sampling::Uniform, &even, batch, steps, config.seed),
         tokens: &train,
-        labels: &data.train.labels,
+        labels: &data.answers(&data.train, &train),
         resistance: &even,
         variants: &[],
         augment: 0.0,
         teacher: None,
-        valid: (&valid, &data.valid.labels),
+        valid: (&valid, &|found: &Predictions| data.judge(&data.valid, &valid, found).measure),
         valid_vectors: None,
         seed: config.seed,
         checkpoint: Some((checkpoint.clone(), run.clone())),
@@ -144,8 +142,8 @@ pub fn prepare_teacher(
         },
         cancel: host.cancel,
     })?;
-    let test = encode(&words, &data.test.texts())?;
-    let accuracy = predict(&model, &test).map_err(failed)?.accuracy(&data.test.labels);
+    let test = encode(&data.test)?;
+    let accuracy = data.judge(&data.test, &test, &predict(&model, &test).map_err(failed)?).measure;
     let result = TeacherResult {
         kind: "encoder".into(),
         train: None,
@@ -154,7 +152,7 @@ pub fn prepare_teacher(
         params: Some(model.params().count()),
         seconds: trained.seconds,
     };
-    write_model(dir, &model, &data.labels)?;
+    write_model(dir, &model, &classes)?;
     crate::files::write(&dir.join("tokenizer.json"), words.json().as_bytes())?;
     let text = serde_json::to_string(&(&run, &result)).map_err(|e| Error::Internal(e.to_string()))?;
     crate::files::write(&document, text.as_bytes())?;
@@ -170,21 +168,22 @@ fn trained(
     (shape, tensors): (&EncoderConfig, &HashMap<String, Tensor>),
     data: &DataSet,
 ) -> Result<(Classifier, Words, TeacherResult)> {
-    let labels = read_labels(base)?;
-    if labels != data.labels {
-        let strange = labels.iter().find(|label| !data.labels.contains(label));
-        let missing = data.labels.iter().find(|label| !labels.contains(label));
+    let (labels, classes) = (read_labels(base)?, data.classes());
+    if labels != classes {
+        let strange = labels.iter().find(|label| !classes.contains(label));
+        let missing = classes.iter().find(|label| !labels.contains(label));
         let which = strange.or(missing).map_or(String::new(), |label| format!(", such as `{label}`"));
         return Err(Error::Input(format!(
             "the teacher in {} tells {} classes apart, the rows have {}, and they are not the same{which}",
             base.display(),
             labels.len(),
-            data.labels.len()
+            classes.len()
         )));
     }
     let model = Classifier::of_tensors(shape, tensors, labels.len(), config.seed).map_err(failed)?;
     let measure = |rows: &Rows| -> Result<f64> {
-        Ok(predict(&model, &encode(&words, &rows.texts())?).map_err(failed)?.accuracy(&rows.labels))
+        let tokens = data.encode(&words, &rows.texts())?;
+        Ok(data.judge(rows, &tokens, &predict(&model, &tokens).map_err(failed)?).measure)
     };
     let result = TeacherResult {
         kind: "encoder".into(),
@@ -203,6 +202,7 @@ fn read_texts(
     config: &EncoderTeacher,
     model: &Classifier,
     words: &Words,
+    data: &DataSet,
     texts: &[&str],
     window: usize,
     dir: &Path,
@@ -220,7 +220,7 @@ fn read_texts(
     }
     let all = texts.len() as u64;
     let on = |done: usize| host.say("teacher reads", done as u64, all, String::new());
-    let tokens = encode(words, texts)?;
+    let tokens = data.encode(words, texts)?;
     let said = Knowledge::of_encoder(model, &tokens, &question.layers, question.keep, &on, host.cancel);
     let said = said.map_err(failed)?;
     if said.len() < texts.len() {
@@ -244,14 +244,19 @@ pub(crate) fn teach(
     let texts: Vec<&str> = question.texts.iter().map(String::as_str).collect();
     match config {
         TeacherConfig::Encoder(encoder) => {
-            if question.keep.tokens || question.keep.maps {
+            let by_token = question.keep.tokens || question.keep.maps;
+            if by_token || data.task == Task::Extract {
                 // Before the teacher is trained, and reads for minutes.
                 let words = Words::load(&(host.resolve)(&encoder.base)?.join("tokenizer.json"), window)?;
-                same_tokens(&texts, question.tokens, &encode(&words, &texts)?)?;
+                let tokens = data.encode(&words, &texts)?;
+                same_words(&texts, question.tokens, &tokens)?;
+                if by_token {
+                    same_tokens(&texts, question.tokens, &tokens)?;
+                }
             }
             let (model, words, result) = prepare_teacher(encoder, data, window, dir, host)?;
-            let train = read_texts(encoder, &model, &words, &texts, window, dir, question, host)?;
-            let valid = predict(&model, &encode(&words, &data.valid.texts())?).map_err(failed)?;
+            let train = read_texts(encoder, &model, &words, data, &texts, window, dir, question, host)?;
+            let valid = predict(&model, &data.encode(&words, &data.valid.texts())?).map_err(failed)?;
             Ok(Taught { train, valid_vectors: Some(valid.vectors), result })
         }
         TeacherConfig::Ensemble { members } => {
@@ -275,11 +280,19 @@ pub(crate) fn teach(
         }
         TeacherConfig::Logits { file } => {
             let logits = read_logits(file, &data.labels, &texts)?;
-            Ok(Taught { train: Knowledge { logits, inner: None }, valid_vectors: None, result: asked("logits") })
+            Ok(Taught {
+                train: Knowledge::of_logits(logits, data.labels.len()),
+                valid_vectors: None,
+                result: asked("logits"),
+            })
         }
         TeacherConfig::Model { model } => {
             let logits = (host.ask)(model, &data.labels, question.texts)?;
-            Ok(Taught { train: Knowledge { logits, inner: None }, valid_vectors: None, result: asked("model") })
+            Ok(Taught {
+                train: Knowledge::of_logits(logits, data.labels.len()),
+                valid_vectors: None,
+                result: asked("model"),
+            })
         }
     }
 }

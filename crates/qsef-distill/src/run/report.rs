@@ -39,7 +39,7 @@ fn thinned(mut points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
 pub(super) fn write(path: &Path, runs: &Path, results: &Results) -> Result<()> {
     let first = results.runs.first().map(|run| run.seed);
     let mut curves: Vec<(&str, &str, Vec<Curve>)> = vec![
-        ("Accuracy on the validation rows", "/valid", Vec::new()),
+        ("How right students are on the validation rows", "/valid", Vec::new()),
         ("Mean semantic distance to the teacher", "/distance", Vec::new()),
         ("Likeness of vectors to the teacher's (linear CKA)", "/cka", Vec::new()),
         ("What is minimised", "/total", Vec::new()),
@@ -79,12 +79,12 @@ pub(super) fn write(path: &Path, runs: &Path, results: &Results) -> Result<()> {
     }
     let mut page = Page::new("Distillation");
     if let Some(teacher) = &results.teacher {
-        page.text(&format!("Teacher: {}.", teacher.told()));
+        page.text(&format!("Teacher: {}.", teacher.told(results.measure)));
     }
     let number =
         |value: Option<f64>, scale: f64, digits| value.map_or("–".into(), |v| format!("{:.digits$}", scale * v));
     page.table(
-        &["mode", "runs", "accuracy", "± se", "macro-F1", "validation", "seconds"],
+        &["mode", "runs", results.measure, "± se", "macro-F1", "validation", "seconds"],
         results.summary.iter().map(|row| {
             vec![
                 row.mode.clone(),

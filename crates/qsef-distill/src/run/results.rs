@@ -2,7 +2,7 @@ use qsef_eval::metrics::paired;
 use serde::{Deserialize, Serialize};
 
 use super::TeacherResult;
-use crate::train::Logged;
+use crate::{data::Task, train::Logged};
 
 /// One run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -13,17 +13,20 @@ pub struct RunResult {
     pub mode: String,
     /// Its seed.
     pub seed: u64,
-    /// On the test rows.
+    /// The share of the test rows whose class is right, or all of whose parts are.
     pub accuracy: f64,
-    /// On the test rows.
+    /// On the test rows: the mean of F1 over labels.
     pub macro_f1: f64,
+    /// On the test rows, where parts of texts are found: F1 of all parts, each of which is right where its place and its label are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span_f1: Option<f64>,
     /// Numbers in the student.
     pub params: usize,
     /// Steps that were made.
     pub steps: u64,
     /// Seconds of training.
     pub seconds: f64,
-    /// The best accuracy on the validation rows.
+    /// The best measure on the validation rows.
     pub valid: f64,
     /// Brier score of its confidence on the test rows.
     pub brier: f64,
@@ -41,6 +44,13 @@ pub struct RunResult {
     pub lines: Vec<Logged>,
 }
 
+impl RunResult {
+    /// What runs are compared by: the F1 of spans where those are found, else the accuracy.
+    pub fn measure(&self) -> f64 {
+        self.span_f1.unwrap_or(self.accuracy)
+    }
+}
+
 /// A mode over its seeds.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
@@ -48,11 +58,11 @@ pub struct Summary {
     pub mode: String,
     /// Runs.
     pub n: usize,
-    /// Mean accuracy on the test rows.
+    /// Mean measure on the test rows.
     pub mean: f64,
     /// Its standard error over seeds; none for one run.
     pub se: Option<f64>,
-    /// Mean accuracy on the validation rows.
+    /// Mean measure on the validation rows.
     pub valid: f64,
     /// Mean macro-F1 on the test rows.
     pub macro_f1: f64,
@@ -69,7 +79,7 @@ pub struct Pair {
     pub b: String,
     /// Seeds that both have.
     pub n: usize,
-    /// Mean accuracy of the one less that of the other.
+    /// Mean measure of the one less that of the other.
     pub difference: f64,
     /// Its standard error over seeds.
     pub se: Option<f64>,
@@ -80,6 +90,8 @@ pub struct Pair {
 /// What a grid found.
 #[derive(Debug, Clone, Serialize)]
 pub struct Results {
+    /// What students are compared by: `accuracy` or `span F1`.
+    pub measure: &'static str,
     /// The teacher.
     pub teacher: Option<TeacherResult>,
     /// All runs.
@@ -104,7 +116,7 @@ fn standard_error(values: &[f64]) -> Option<f64> {
 
 impl Results {
     /// Sums runs up; modes stay in the order in which they first appear.
-    pub fn new(teacher: Option<TeacherResult>, runs: Vec<RunResult>, elapsed_s: f64) -> Self {
+    pub fn new(task: Task, teacher: Option<TeacherResult>, runs: Vec<RunResult>, elapsed_s: f64) -> Self {
         let mut modes: Vec<String> = Vec::new();
         for run in &runs {
             if !modes.contains(&run.mode) {
@@ -115,12 +127,12 @@ impl Results {
             runs.iter().filter(|run| run.mode == mode).map(value).collect()
         };
         let summary = modes.iter().map(|mode| {
-            let accuracy = of(mode, |run| run.accuracy);
+            let measure = of(mode, RunResult::measure);
             Summary {
                 mode: mode.clone(),
-                n: accuracy.len(),
-                mean: mean(&accuracy),
-                se: standard_error(&accuracy),
+                n: measure.len(),
+                mean: mean(&measure),
+                se: standard_error(&measure),
                 valid: mean(&of(mode, |run| run.valid)),
                 macro_f1: mean(&of(mode, |run| run.macro_f1)),
                 seconds: mean(&of(mode, |run| run.seconds)),
@@ -134,7 +146,7 @@ impl Results {
                     .filter(|run| run.mode == *a)
                     .filter_map(|run| {
                         let other = runs.iter().find(|other| other.mode == *b && other.seed == run.seed)?;
-                        Some(run.accuracy - other.accuracy)
+                        Some(run.measure() - other.measure())
                     })
                     .collect();
                 pairs.push(Pair {
@@ -147,6 +159,6 @@ impl Results {
                 });
             }
         }
-        Self { teacher, summary: summary.collect(), paired: pairs, runs, elapsed_s }
+        Self { measure: task.measure(), teacher, summary: summary.collect(), paired: pairs, runs, elapsed_s }
     }
 }

@@ -1,91 +1,124 @@
 //! Students: their vocabulary, their texts, one training.
 
-use std::{collections::HashMap, io::Write, path::Path};
+use std::{
+    collections::HashMap,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use qsef_core::{Error, Result};
 
 use super::{
     Host, RunResult,
-    prepare::{Taught, encode, failed},
+    prepare::{Taught, failed},
 };
 use crate::{
-    augment::{Neighbours, simpler},
+    augment::{Mentions, Neighbours, simpler},
     config::{Config, Mode, Vocabulary},
-    data::{DataSet, Rows},
+    data::{DataSet, Rows, Task},
     loss::Objective,
     model::{Classifier, EncoderConfig, read_weights, write_model},
     resistance::resistance,
     sample::Sampler,
-    text::Words,
-    train::{Logged, Trainer, Watch, predict},
+    text::{Tokens, Words},
+    train::{Logged, Predictions, Trainer, Watch, predict},
 };
 
-/// Texts that students see: the training rows, then simpler variants of them.
+/// Texts that students see.
 pub(crate) struct Texts {
-    pub texts: Vec<String>,
-    pub labels: Vec<usize>,
-    /// As `labels`, those of variants as the teacher has them: a replaced word may change the class.
-    pub of_teacher: Vec<usize>,
+    /// The training rows, then variants of them.
+    pub rows: Rows,
+    /// What the teacher says of all, where it is asked: of a text, a replaced word may change the class.
+    pub of_teacher: Vec<Vec<usize>>,
     /// Of each training row, the places of its variants.
     pub variants: Vec<Vec<usize>>,
 }
 
 impl Texts {
     pub fn new(config: &Config, data: &DataSet, rows: &Rows, augmented: bool, host: &Host<'_>) -> Result<Self> {
-        let (mut texts, mut labels) = (rows.texts.clone(), rows.labels.clone());
-        let mut variants = vec![Vec::new(); rows.len()];
-        if !augmented {
-            return Ok(Self { texts, labels, of_teacher: Vec::new(), variants });
+        let mut texts = Self { rows: rows.clone(), of_teacher: Vec::new(), variants: vec![Vec::new(); rows.len()] };
+        if augmented {
+            match data.task {
+                Task::Classify => texts.vary(config, data, rows, host)?,
+                Task::Extract => texts.vary_parts(config, data, rows, host)?,
+            }
         }
+        Ok(texts)
+    }
+
+    fn add(&mut self, row: usize, text: String, label: usize) {
+        if let Some(variants) = self.variants.get_mut(row) {
+            variants.push(self.rows.len());
+        }
+        self.rows.texts.push(text);
+        self.rows.labels.push(label);
+    }
+
+    fn vary(&mut self, config: &Config, data: &DataSet, rows: &Rows, host: &Host<'_>) -> Result<()> {
+        let each = || rows.texts.iter().zip(&rows.labels).enumerate();
         if config.augment.rules {
-            for ((text, label), variants) in rows.texts.iter().zip(&rows.labels).zip(&mut variants) {
-                for variant in simpler(text) {
-                    variants.push(texts.len());
-                    texts.push(variant);
-                    labels.push(*label);
-                }
+            for (row, (text, label)) in each() {
+                simpler(text).into_iter().for_each(|variant| self.add(row, variant, *label));
             }
         }
         if config.augment.neighbours > 0 {
-            let dir = (host.resolve)(config.student.base.as_ref().unwrap_or(&config.student.tokenizer))?;
-            let words = Words::load(&dir.join("tokenizer.json"), config.max_tokens)?;
+            let (words, dir) = whole(config, host)?;
             let neighbours = Neighbours::new(&words, &read_weights(&dir)?.1, &rows.texts())?;
-            for (i, ((text, label), variants)) in rows.texts.iter().zip(&rows.labels).zip(&mut variants).enumerate() {
-                for variant in neighbours.variants(text, config.augment.neighbours, i as u64) {
-                    variants.push(texts.len());
-                    texts.push(variant);
-                    labels.push(*label);
-                }
+            for (row, (text, label)) in each() {
+                let variants = neighbours.variants(text, config.augment.neighbours, row as u64);
+                variants.into_iter().for_each(|variant| self.add(row, variant, *label));
             }
         }
         for file in &config.augment.files {
             let more = data.read_more(file)?;
             let mut by_class: HashMap<usize, Vec<usize>> = HashMap::new();
             for (text, label) in more.texts.into_iter().zip(more.labels) {
-                by_class.entry(label).or_default().push(texts.len());
-                texts.push(text);
-                labels.push(label);
+                by_class.entry(label).or_default().push(self.rows.len());
+                self.rows.texts.push(text);
+                self.rows.labels.push(label);
             }
-            for (label, variants) in rows.labels.iter().zip(&mut variants) {
+            for (label, variants) in rows.labels.iter().zip(&mut self.variants) {
                 variants.extend(by_class.get(label).into_iter().flatten().copied());
             }
         }
-        Ok(Self { texts, labels, of_teacher: Vec::new(), variants })
+        Ok(())
     }
 
-    /// The classes for a mode that has a teacher or has none: training rows have their own in both.
-    fn labels(&self, taught: bool) -> Vec<usize> {
-        let rows = self.variants.len();
-        let own = self.labels.iter().copied();
-        if !taught || self.of_teacher.len() != self.labels.len() {
-            return own.collect();
+    fn vary_parts(&mut self, config: &Config, data: &DataSet, rows: &Rows, host: &Host<'_>) -> Result<()> {
+        let (words, _) = whole(config, host)?;
+        let mentions = Mentions::new(rows, data.labels.len());
+        for (row, (text, spans)) in rows.texts.iter().zip(&rows.spans).enumerate() {
+            for (variant, spans) in mentions.variants(text, spans, config.augment.neighbours, row as u64) {
+                // One that has become too long for the window would lose its last parts.
+                if words.encode_words(&variant).is_err() {
+                    continue;
+                }
+                if let Some(variants) = self.variants.get_mut(row) {
+                    variants.push(self.rows.len());
+                }
+                self.rows.texts.push(variant);
+                self.rows.spans.push(spans);
+            }
         }
-        own.take(rows).chain(self.of_teacher.iter().skip(rows).copied()).collect()
+        Ok(())
     }
 
-    pub fn as_slices(&self) -> Vec<&str> {
-        self.texts.iter().map(String::as_str).collect()
+    /// What a student should say of all, for a mode that has a teacher or has none: training rows have their own answers in both.
+    fn answers(&self, data: &DataSet, tokens: &[Tokens], taught: bool) -> Vec<Vec<usize>> {
+        let own = data.answers(&self.rows, tokens);
+        // A part that is replaced by one with the same label changes nothing.
+        if !taught || data.task == Task::Extract || self.of_teacher.len() != own.len() {
+            return own;
+        }
+        let rows = self.variants.len();
+        own.into_iter().take(rows).chain(self.of_teacher.iter().skip(rows).cloned()).collect()
     }
+}
+
+/// The tokenizer that a student's is made of, and its directory.
+fn whole(config: &Config, host: &Host<'_>) -> Result<(Words, PathBuf)> {
+    let dir = (host.resolve)(config.student.base.as_ref().unwrap_or(&config.student.tokenizer))?;
+    Ok((Words::load(&dir.join("tokenizer.json"), config.max_tokens)?, dir))
 }
 
 /// Who learns, before it has learnt.
@@ -108,7 +141,7 @@ impl Start {
         let whole = Words::load(&(host.resolve)(&student.tokenizer)?.join("tokenizer.json"), config.max_tokens)?;
         let words = match student.vocabulary {
             Vocabulary::Full => whole,
-            Vocabulary::Reduced => whole.reduced(&texts.as_slices(), student.least)?.words,
+            Vocabulary::Reduced => whole.reduced(&texts.rows.texts(), student.least)?.words,
         };
         let (layers, hidden, heads) = (student.layers, student.hidden, student.heads);
         let mut shape = EncoderConfig::new(words.vocabulary(), layers, hidden, heads, config.max_tokens);
@@ -130,9 +163,9 @@ pub(crate) struct Class<'a> {
     pub config: &'a Config,
     pub data: &'a DataSet,
     pub texts: &'a Texts,
-    pub tokens: &'a [Vec<u32>],
-    pub valid: &'a [Vec<u32>],
-    pub test: &'a [Vec<u32>],
+    pub tokens: &'a [Tokens],
+    pub valid: &'a [Tokens],
+    pub test: &'a [Tokens],
     pub start: &'a Start,
     pub taught: Option<&'a Taught>,
     pub resistance: &'a [f32],
@@ -141,14 +174,15 @@ pub(crate) struct Class<'a> {
 impl Class<'_> {
     /// Trains one student, and tests it once. Its log and its files go to `dir`.
     pub fn run(&self, mode: &Mode, seed: u64, id: &str, dir: &Path, host: &Host<'_>, place: &str) -> Result<RunResult> {
-        let model = self.start.model(self.data.labels.len(), seed)?;
+        let data = self.data;
+        let model = self.start.model(data.classes().len(), seed)?;
         let rows = self.texts.variants.len();
         let difficulty = self.resistance.get(..rows).unwrap_or_default();
         let mean = difficulty.iter().sum::<f32>() / rows.max(1) as f32;
         let teacher = self.taught.map(|taught| &taught.train);
         let of_teacher = teacher.and_then(|t| t.inner.as_ref()).map_or(1, |inner| inner.width);
         let width = model.encoder().config().hidden_size;
-        let labels = self.texts.labels(mode.loss.needs_teacher());
+        let labels = self.texts.answers(data, self.tokens, mode.loss.needs_teacher());
         let settings = self.config.train.clone();
         let steps = settings.steps;
         let objective = Objective::new(mode.loss.clone(), width, of_teacher, f64::from(mean), seed).map_err(failed)?;
@@ -163,7 +197,7 @@ impl Class<'_> {
             variants: &self.texts.variants,
             augment: mode.augment,
             teacher: teacher.filter(|_| mode.loss.needs_teacher()),
-            valid: (self.valid, &self.data.valid.labels),
+            valid: (self.valid, &|found: &Predictions| data.judge(&data.valid, self.valid, found).measure),
             valid_vectors: self.taught.and_then(|taught| taught.valid_vectors.as_deref()),
             seed,
             checkpoint: Some((dir.join("checkpoint.safetensors"), id.to_owned())),
@@ -194,40 +228,35 @@ impl Class<'_> {
             return Err(failed_to_write(e));
         }
         let found = predict(&model, self.test).map_err(failed)?;
-        let truth = &self.data.test.labels;
-        let correct = found.correct(truth);
-        let confidence: Vec<f64> = found.confidence.iter().map(|c| f64::from(*c)).collect();
-        write_model(dir, &model, &self.data.labels)?;
+        let judged = data.judge(&data.test, self.test, &found);
+        write_model(dir, &model, &data.classes())?;
         crate::files::write(&dir.join("tokenizer.json"), self.start.words.json().as_bytes())?;
         let last = |of: fn(&Logged) -> Option<f64>| lines.iter().rev().find_map(of);
         Ok(RunResult {
             id: id.to_owned(),
             mode: mode.name.clone(),
             seed,
-            accuracy: qsef_eval::metrics::accuracy(truth, &found.classes),
-            macro_f1: qsef_eval::metrics::macro_f1(truth, &found.classes),
+            accuracy: judged.accuracy,
+            macro_f1: judged.macro_f1,
+            span_f1: (data.task == Task::Extract).then_some(judged.measure),
             params: model.params().count(),
             steps: trained.steps,
             seconds: trained.seconds,
             valid: trained.valid,
-            brier: qsef_eval::metrics::brier(&confidence, &correct),
-            ece: qsef_eval::metrics::expected_calibration_error(&confidence, &correct, 15),
+            brier: qsef_eval::metrics::brier(&judged.confidence, &judged.correct),
+            ece: qsef_eval::metrics::expected_calibration_error(&judged.confidence, &judged.correct, 15),
             cka: last(|line| line.cka),
             distance: last(|line| line.distance.map(f64::from)),
-            correct,
+            correct: judged.correct,
             lines,
         })
     }
 }
 
 /// The texts' resistance, with the teacher's doubt where there is one.
-pub(crate) fn resistances(texts: &Texts, tokens: &[Vec<u32>], taught: Option<&Taught>) -> Vec<f32> {
-    let doubt: Option<Vec<f32>> =
-        taught.map(|taught| taught.train.probability(&texts.labels).into_iter().map(|p| 1.0 - p).collect());
-    resistance(&texts.as_slices(), tokens, doubt.as_deref())
-}
-
-/// Texts as tokens, of a file's rows.
-pub(crate) fn tokens(words: &Words, rows: &Rows) -> Result<Vec<Vec<u32>>> {
-    encode(words, &rows.texts())
+pub(crate) fn resistances(data: &DataSet, texts: &Texts, tokens: &[Tokens], taught: Option<&Taught>) -> Vec<f32> {
+    let doubt = |taught: &Taught| -> Vec<f32> {
+        taught.train.probability(&data.answers(&texts.rows, tokens)).into_iter().map(|p| 1.0 - p).collect()
+    };
+    resistance(&texts.rows.texts(), tokens, taught.map(doubt).as_deref())
 }

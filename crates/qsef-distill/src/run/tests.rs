@@ -11,6 +11,7 @@ use qsef_core::{AnyEmbedder, Error, Result, test_util::LetterEmbedder};
 use super::*;
 use crate::{
     config::Config,
+    data::{DataSet, Task},
     export::{Export, Profile, export},
     model::{Classifier, EncoderConfig, write_model},
     teacher::write_logits,
@@ -49,6 +50,29 @@ struct Place {
     dir: tempfile::TempDir,
 }
 
+/// Rows whose parts are what is paid and what the weather is.
+fn marked() -> String {
+    let mut rows = String::new();
+    for (split, count) in [("train", 90), ("val", 30), ("test", 30)] {
+        for i in 0..count {
+            let word = |class: usize, k: usize| WORDS[class][(i + k * (1 + i / 6)) % 6];
+            let bill = if i % 2 == 0 { word(0, 0).to_owned() } else { format!("{} {}", word(0, 1), word(0, 2)) };
+            let before = ["is ", "a "][i % 3 / 2];
+            let text = format!("{before}{bill} in {} u", word(1, 1));
+            let second = before.len() + bill.len() + 4;
+            let mut spans = vec![
+                serde_json::json!({"start": before.len(), "end": before.len() + bill.len(), "label": "bill"}),
+                serde_json::json!({"start": second, "end": second + word(1, 1).len(), "label": "sky"}),
+            ];
+            if i % 5 == 0 {
+                spans.reverse();
+            }
+            writeln!(rows, "{}", serde_json::json!({"text": text, "spans": spans, "split": split})).unwrap();
+        }
+    }
+    rows
+}
+
 impl Place {
     fn new(teacher: &str, modes: &str) -> Self {
         let place = Self { dir: tempfile::tempdir().unwrap() };
@@ -82,6 +106,16 @@ impl Place {
              [train]\nbatch = 12\nrate = 0.01\nvalidate_every = 20\ncheckpoint_every = 10\n"
         );
         std::fs::write(place.path("run.toml"), config).unwrap();
+        place
+    }
+
+    /// As [`Place::new`], where parts of texts are found.
+    fn of_parts(teacher: &str, modes: &str) -> Self {
+        let place = Self::new(teacher, modes);
+        std::fs::write(place.path("rows.jsonl"), marked()).unwrap();
+        let config = std::fs::read_to_string(place.path("run.toml")).unwrap();
+        let config = config.replace("steps = 60", "steps = 200");
+        std::fs::write(place.path("run.toml"), format!("task = \"extract\"\n{config}")).unwrap();
         place
     }
 
@@ -237,4 +271,57 @@ fn a_student_becomes_an_expert() {
     let none = Export { mode: Some("kd".into()), ..wanted };
     let error = futures::executor::block_on(export(&config, none, &embedder, &into)).unwrap_err().to_string();
     assert!(error.contains("no such run"), "{error}");
+}
+
+#[test]
+fn a_student_that_finds_parts_becomes_an_expert() {
+    let place = Place::of_parts(ENCODER, r#"["none", "qsef-kd"]"#);
+    let results = place.run(|_| false).0.unwrap();
+    assert_eq!(results.measure, "span F1");
+    assert!(results.teacher.as_ref().unwrap().accuracy.unwrap() > 0.9, "{:?}", results.teacher);
+    assert!(results.summary.iter().all(|row| row.n == 2 && row.mean > 0.6), "{:?}", results.summary);
+    for run in &results.runs {
+        assert!(run.accuracy <= run.span_f1.unwrap() + 0.1 && run.macro_f1 > 0.5, "{run:?}");
+    }
+    // What the teacher said of words is kept as it was.
+    let (again, seen) = place.run(|_| false);
+    let teacher = |r: &Results| r.teacher.as_ref().map(|t| (t.train, t.accuracy));
+    assert_eq!(teacher(&again.unwrap()), teacher(&results));
+    assert!(!seen.iter().any(|what| what == "teacher reads"), "{seen:?}");
+
+    let config = Config::load(&place.path("run.toml")).unwrap();
+    let wanted = Export { id: "bills".into(), description: "Finds bills.".into(), ..Export::default() };
+    let embedder = AnyEmbedder::new(LetterEmbedder);
+    let exported = futures::executor::block_on(export(&config, wanted, &embedder, &place.path("experts"))).unwrap();
+    let profile = Profile::read(&exported.dir).unwrap();
+    assert_eq!((profile.task, profile.coverage.classes), (Task::Extract, 2));
+    assert!(exported.span_f1.is_some() && profile.measured.span_f1 == exported.span_f1);
+    assert!(!profile.expert.examples.is_empty());
+
+    // The tagger that runs finds what the model that was trained finds.
+    let tagger = qsef_candle::classifier::CandleTagger::load("bills", &exported.dir).unwrap();
+    let data = DataSet::read(config.task, &config.data, &config.valid, &config.test).unwrap();
+    let right = data.test.texts.iter().zip(&data.test.spans).filter(|(text, spans)| {
+        let found: Vec<_> = tagger.extract(text).unwrap().spans.into_iter().map(|found| found.span).collect();
+        found == **spans
+    });
+    assert_eq!(right.count() as f64 / data.test.len() as f64, exported.accuracy);
+    // A text that one window does not hold.
+    let one = &data.test.texts[0];
+    let once = tagger.extract(one).unwrap().spans;
+    let five = tagger.extract(&[one.as_str(); 5].join(" and ")).unwrap().spans;
+    assert!(five.len() >= 3 * once.len(), "{once:?} {five:?}");
+    assert!(five.windows(2).all(|pair| pair[0].span.bytes.end <= pair[1].span.bytes.start));
+}
+
+#[test]
+fn what_cannot_teach_parts_and_texts_that_are_too_long_are_refused() {
+    let place = Place::of_parts("[teacher]\nkind = \"logits\"\nfile = \"logits.jsonl\"", r#"["kd"]"#);
+    let error = Config::load(&place.path("run.toml")).unwrap_err().to_string();
+    assert!(error.contains("(kind): only encoders"), "{error}");
+    let place = Place::of_parts("", r#"["none"]"#);
+    let long = format!(r#"{{"text":"{}","spans":[],"split":"train"}}"#, "pay ".repeat(20));
+    std::fs::write(place.path("rows.jsonl"), marked() + &long).unwrap();
+    let error = place.run(|_| false).0.unwrap_err().to_string();
+    assert!(error.contains("more than `max_tokens` = 16 tokens"), "{error}");
 }

@@ -19,7 +19,12 @@ impl Knowledge {
     /// [`qsef_core::Error::Io`].
     pub(crate) fn keep(&self, path: &Path) -> Result<()> {
         let tensors = || -> Candle<HashMap<String, Tensor>> {
-            let mut tensors = HashMap::from([("logits".to_owned(), matrix(&self.logits)?)]);
+            // Texts may have several rows: one for each of their words.
+            let rows: Vec<Vec<f32>> =
+                self.logits.iter().flat_map(|text| text.chunks(self.classes.max(1)).map(<[f32]>::to_vec)).collect();
+            let counts: Vec<u32> = self.logits.iter().map(|text| (text.len() / self.classes.max(1)) as u32).collect();
+            let counts = Tensor::from_slice(&counts, counts.len(), &Device::Cpu)?;
+            let mut tensors = HashMap::from([("logits".to_owned(), matrix(&rows)?), ("rows".to_owned(), counts)]);
             if let Some(inner) = &self.inner {
                 tensors.insert("pooled".into(), matrix(&inner.pooled)?);
                 for (layer, states) in inner.layers.iter().zip(&inner.states) {
@@ -44,6 +49,14 @@ impl Knowledge {
             states: layers.iter().map(|layer| rows(&format!("layer.{layer}"))).collect::<Option<_>>()?,
             maps: vec![Vec::new(); layers.len()],
         };
-        Some(Self { logits: rows("logits")?, inner: Some(inner) })
+        let all = rows("logits")?;
+        let mut rest = all.as_slice();
+        let mut logits = Vec::new();
+        for count in tensors.get("rows")?.to_vec1::<u32>().ok()? {
+            let (text, after) = rest.split_at_checked(count as usize)?;
+            logits.push(text.concat());
+            rest = after;
+        }
+        Some(Self { logits, classes: all.first().map_or(0, Vec::len), inner: Some(inner) })
     }
 }

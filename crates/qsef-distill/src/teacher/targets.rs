@@ -8,6 +8,8 @@ use crate::{
     loss::{Settings, Targets},
     model::{Chance, Classifier},
     ops::{mean_of_heads, mean_of_texts},
+    text::Tokens,
+    train::{by_text, likeliest},
 };
 
 /// Texts that a teacher reads at a time.
@@ -16,8 +18,11 @@ const AT_A_TIME: usize = 64;
 /// What a teacher says of texts, computed once: a student asks for it thousands of times.
 #[derive(Debug, Clone, Default)]
 pub struct Knowledge {
-    /// Logits by text; where a teacher gives probabilities only, their logarithms.
+    /// Logits by text, of its classes or of those of its words, one word's after the other's; where a teacher gives probabilities only,
+    /// their logarithms.
     pub logits: Vec<Vec<f32>>,
+    /// Classes.
+    pub classes: usize,
     /// What an encoder has inside, where the teacher is one.
     pub inner: Option<Inner>,
 }
@@ -37,6 +42,12 @@ pub struct Inner {
     pub maps: Vec<Vec<Vec<f32>>>,
 }
 
+fn softmax(logits: &[f32]) -> impl Iterator<Item = f32> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = logits.iter().map(|x| (x - largest).exp()).sum();
+    logits.iter().map(move |x| (x - largest).exp() / sum)
+}
+
 /// What is kept of a teacher's layers.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Keep {
@@ -46,8 +57,8 @@ pub struct Keep {
     pub maps: bool,
 }
 
-/// Cuts the rows of a batch's texts apart.
-fn by_text(flat: Vec<f32>, sizes: impl Iterator<Item = usize>) -> Vec<Vec<f32>> {
+/// Cuts the numbers of a batch's texts apart.
+fn cut(flat: Vec<f32>, sizes: impl Iterator<Item = usize>) -> Vec<Vec<f32>> {
     let mut rest = flat.as_slice();
     let mut parts = Vec::new();
     for size in sizes {
@@ -62,18 +73,33 @@ fn by_text(flat: Vec<f32>, sizes: impl Iterator<Item = usize>) -> Vec<Vec<f32>> 
 ///
 /// # Errors
 /// [`Error::Input`] naming the first text that differs.
-pub fn same_tokens(texts: &[&str], student: &[Vec<u32>], teacher: &[Vec<u32>]) -> Result<()> {
-    for ((text, student), teacher) in texts.iter().zip(student).zip(teacher) {
-        if student.len() != teacher.len() {
-            return Err(Error::Input(format!(
-                "vocabularies differ: {text:?} has {} tokens for the student and {} for the teacher, so neither states token by token nor \
-                 attention maps can be compared; leave out `tokens` and `maps`, or give the student the teacher's vocabulary",
-                student.len(),
-                teacher.len()
-            )));
-        }
-    }
-    Ok(())
+pub fn same_tokens(texts: &[&str], student: &[Tokens], teacher: &[Tokens]) -> Result<()> {
+    let all = texts.iter().zip(student).zip(teacher).map(|((text, student), teacher)| (text, student, teacher));
+    let Some((text, student, teacher)) = all.into_iter().find(|(_, a, b)| a.ids.len() != b.ids.len()) else {
+        return Ok(());
+    };
+    Err(Error::Input(format!(
+        "vocabularies differ: {text:?} has {} tokens for the student and {} for the teacher, so neither states token by token nor \
+         attention maps can be compared; leave out `tokens` and `maps`, or give the student the teacher's vocabulary",
+        student.ids.len(),
+        teacher.ids.len()
+    )))
+}
+
+/// Whether the student's words are the teacher's, so that what is said of them can be compared.
+///
+/// # Errors
+/// [`Error::Input`] naming the first text that differs.
+pub fn same_words(texts: &[&str], student: &[Tokens], teacher: &[Tokens]) -> Result<()> {
+    let places = |text: &Tokens| text.words.iter().map(|word| word.bytes.clone()).collect::<Vec<_>>();
+    let mut all = texts.iter().zip(student).zip(teacher);
+    let Some(((text, student), teacher)) = all.find(|((_, a), b)| places(a) != places(b)) else { return Ok(()) };
+    Err(Error::Input(format!(
+        "vocabularies differ: {text:?} has {} words for the student and {} for the teacher, or they are cut elsewhere; give the student a \
+         tokenizer that cuts words as the teacher's does",
+        student.words.len(),
+        teacher.words.len()
+    )))
 }
 
 impl Knowledge {
@@ -83,7 +109,7 @@ impl Knowledge {
     /// Candle's own.
     pub fn of_encoder(
         model: &Classifier,
-        tokens: &[Vec<u32>],
+        tokens: &[Tokens],
         layers: &[usize],
         keep: Keep,
         on: &dyn Fn(usize),
@@ -103,28 +129,32 @@ impl Knowledge {
             if cancel.load(Ordering::Relaxed) {
                 break;
             }
-            let batch = Batch::new(part.iter().map(Vec::as_slice));
+            let batch = Batch::of(part);
             let (of_part, pass) = model.forward(&batch, Chance::default())?;
-            logits.extend(of_part.to_vec2::<f32>()?);
+            logits.extend(by_text(of_part.to_vec2::<f32>()?, &batch));
             inner.pooled.extend(pass.pooled.to_vec2::<f32>()?);
             for ((layer, states), to) in layers.iter().zip(&mut inner.states).zip(&mut inner.maps) {
                 let Some(state) = pass.states.get(*layer) else {
                     candle_core::bail!("the teacher has no layer {layer}")
                 };
                 if keep.tokens {
-                    states
-                        .extend(by_text(state.flatten_all()?.to_vec1()?, batch.spans.iter().map(|s| s.len() * width)));
+                    states.extend(cut(state.flatten_all()?.to_vec1()?, batch.spans.iter().map(|s| s.len() * width)));
                 } else {
                     states.extend(mean_of_texts(state, &batch.spans)?.to_vec2::<f32>()?);
                 }
                 if let (true, Some(shares)) = (keep.maps, layer.checked_sub(1).and_then(|i| pass.shares.get(i))) {
                     let mean = mean_of_heads(shares, &batch.spans, heads)?.to_vec1()?;
-                    to.extend(by_text(mean, batch.spans.iter().map(|s| s.len() * s.len())));
+                    to.extend(cut(mean, batch.spans.iter().map(|s| s.len() * s.len())));
                 }
             }
             on(logits.len());
         }
-        Ok(Self { logits, inner: Some(inner) })
+        Ok(Self { logits, classes: model.classes(), inner: Some(inner) })
+    }
+
+    /// What is known of each text without what is inside.
+    pub fn of_logits(logits: Vec<Vec<f32>>, classes: usize) -> Self {
+        Self { logits, classes, inner: None }
     }
 
     /// The logarithms of the mean probabilities of several teachers.
@@ -132,28 +162,20 @@ impl Knowledge {
     /// # Errors
     /// [`Error::Input`] where they do not know the same texts and classes.
     pub fn mean_of(all: &[&Self]) -> Result<Vec<Vec<f32>>> {
-        let shape = |one: &Self| (one.logits.len(), one.logits.first().map(Vec::len));
+        let shape = |one: &Self| (one.classes, one.logits.iter().map(Vec::len).collect::<Vec<_>>());
         if all.windows(2).any(|pair| matches!(pair, [a, b] if shape(a) != shape(b))) {
             return Err(Error::Input("the teachers of an ensemble know different texts or classes".into()));
         }
-        let probabilities = |logits: &[f32]| -> Vec<f32> {
-            let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let sum: f32 = logits.iter().map(|x| (x - largest).exp()).sum();
-            logits.iter().map(|x| (x - largest).exp() / sum).collect()
-        };
-        let texts = all.first().map_or(0, |one| one.logits.len());
+        let Some(first) = all.first() else { return Ok(Vec::new()) };
         let mean = |text: usize| {
-            let rows: Vec<Vec<f32>> =
-                all.iter().filter_map(|one| one.logits.get(text)).map(|row| probabilities(row)).collect();
-            let classes = rows.first().map_or(0, Vec::len);
-            (0..classes)
-                .map(|class| {
-                    let sum: f32 = rows.iter().filter_map(|row| row.get(class)).sum();
-                    (sum / rows.len() as f32).max(1e-9).ln()
-                })
-                .collect()
+            let mut sum = vec![0f32; first.logits.get(text).map_or(0, Vec::len)];
+            for row in all.iter().filter_map(|one| one.logits.get(text)) {
+                let shares = row.chunks(first.classes.max(1)).flat_map(softmax);
+                sum.iter_mut().zip(shares).for_each(|(sum, share)| *sum += share);
+            }
+            sum.into_iter().map(|p| (p / all.len() as f32).max(1e-9).ln()).collect()
         };
-        Ok((0..texts).map(mean).collect())
+        Ok((0..first.logits.len()).map(mean).collect())
     }
 
     /// Texts that it knows.
@@ -166,21 +188,17 @@ impl Knowledge {
         self.logits.is_empty()
     }
 
-    /// The likeliest class of each text.
-    pub fn classes(&self) -> Vec<usize> {
-        let best = |logits: &Vec<f32>| {
-            let all = logits.iter().enumerate();
-            all.fold((0, f32::NEG_INFINITY), |best, (i, x)| if *x > best.1 { (i, *x) } else { best }).0
-        };
-        self.logits.iter().map(best).collect()
+    /// The likeliest class of each text, or those of its words.
+    pub fn answers(&self) -> Vec<Vec<usize>> {
+        self.logits.iter().map(|text| text.chunks(self.classes.max(1)).map(likeliest).collect()).collect()
     }
 
-    /// The probability of a class for each text.
-    pub fn probability(&self, labels: &[usize]) -> Vec<f32> {
-        let of = |(logits, label): (&Vec<f32>, &usize)| {
-            let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let sum: f32 = logits.iter().map(|x| (x - largest).exp()).sum();
-            logits.get(*label).map_or(0.0, |x| (x - largest).exp() / sum)
+    /// For each text the probability of its class, or the mean of those of its words.
+    pub fn probability(&self, labels: &[Vec<usize>]) -> Vec<f32> {
+        let of = |(logits, labels): (&Vec<f32>, &Vec<usize>)| {
+            let each = logits.chunks(self.classes.max(1)).zip(labels);
+            let sum: f32 = each.map(|(row, label)| softmax(row).nth(*label).unwrap_or_default()).sum();
+            sum / labels.len().max(1) as f32
         };
         self.logits.iter().zip(labels).map(of).collect()
     }
@@ -199,7 +217,7 @@ impl Knowledge {
             }
         };
         if settings.kd > 0.0 {
-            to.logits = Some(matrix(&self.logits, self.logits.first().map(Vec::len))?);
+            to.logits = Some(matrix(&self.logits, Some(self.classes))?);
         }
         let Some(inner) = self.inner.as_ref().filter(|_| settings.needs_states()) else { return Ok(()) };
         to.pooled = Some(matrix(&inner.pooled, Some(inner.width))?);

@@ -4,10 +4,20 @@ mod reduced;
 
 use std::{collections::HashMap, path::Path};
 
+use qsef_candle::tags::{Word, words};
 use qsef_core::{Error, Result};
-use tokenizers::Tokenizer;
+use tokenizers::{Encoding, Tokenizer};
 
 pub use reduced::Reduced;
+
+/// A text as tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tokens {
+    /// The tokens' numbers, at least one.
+    pub ids: Vec<u32>,
+    /// Its words, where classes are told of them and not of the text.
+    pub words: Vec<Word>,
+}
 
 /// A tokenizer as it stands in `tokenizer.json`.
 #[derive(Clone)]
@@ -62,8 +72,33 @@ impl Words {
     /// # Errors
     /// [`Error::Input`] for a text that has none.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let bad = |why: String| Error::Input(format!("the text {text:?} cannot be read: {why}"));
-        let ids = self.tokenizer.encode(text, true).map_err(|e| bad(e.to_string()))?.get_ids().to_vec();
-        if ids.is_empty() { Err(bad("it has no tokens".into())) } else { Ok(ids) }
+        Ok(self.encoding(text)?.get_ids().to_vec())
     }
+
+    /// The tokens and the words of a text.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a text that has none, and for one that the window does not hold: parts of it would be lost.
+    pub fn encode_words(&self, text: &str) -> Result<Tokens> {
+        let encoding = self.encoding(text)?;
+        let tokens = Tokens { ids: encoding.get_ids().to_vec(), words: words(&encoding) };
+        if tokens.words.is_empty() {
+            return Err(bad(text, "it has no words"));
+        }
+        if !encoding.get_overflowing().is_empty() {
+            return Err(bad(text, &format!("it has more than `max_tokens` = {} tokens", self.window)));
+        }
+        Ok(tokens)
+    }
+
+    fn encoding(&self, text: &str) -> Result<Encoding> {
+        let encoding = self.tokenizer.encode(text, true).map_err(|e| bad(text, &e.to_string()))?;
+        if encoding.get_ids().is_empty() { Err(bad(text, "it has no tokens")) } else { Ok(encoding) }
+    }
+}
+
+fn bad(text: &str, why: &str) -> Error {
+    // A long text is told by its beginning.
+    let begins: String = text.chars().take(80).collect();
+    Error::Input(format!("the text {begins:?} cannot be read: {why}"))
 }

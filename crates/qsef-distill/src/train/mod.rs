@@ -6,7 +6,8 @@ mod trainer;
 
 pub use checkpoint::Checkpoint;
 pub use predict::{Predictions, predict};
-pub use trainer::{Logged, TrainSettings, Trained, Trainer, Watch};
+pub(crate) use predict::{by_text, likeliest};
+pub use trainer::{Judge, Logged, TrainSettings, Trained, Trainer, Watch};
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@ use candle_core::Result;
 use crate::{
     batch::Batch,
     model::{Chance, Classifier},
+    text::Tokens,
 };
 
 /// Texts at a time.
@@ -11,46 +12,44 @@ const AT_A_TIME: usize = 128;
 /// What a model says of texts.
 #[derive(Debug, Clone, Default)]
 pub struct Predictions {
-    /// The likeliest class of each text.
-    pub classes: Vec<usize>,
-    /// Its probability.
-    pub confidence: Vec<f32>,
+    /// By text: the logits of its classes, or those of its words, one word's after the other's.
+    pub logits: Vec<Vec<f32>>,
     /// The mean of the last layer's tokens of each text.
     pub vectors: Vec<Vec<f32>>,
 }
 
 impl Predictions {
-    /// Whether each text's class is the true one.
-    pub fn correct(&self, labels: &[usize]) -> Vec<bool> {
-        self.classes.iter().zip(labels).map(|(found, label)| found == label).collect()
+    /// The likeliest class of each text, where classes are told of texts.
+    pub fn classes(&self) -> Vec<usize> {
+        self.logits.iter().map(|row| likeliest(row)).collect()
     }
+}
 
-    /// The share of the texts whose class is the true one.
-    pub fn accuracy(&self, labels: &[usize]) -> f64 {
-        let correct = self.correct(labels).into_iter().filter(|c| *c).count();
-        correct as f64 / labels.len().max(1) as f64
-    }
+/// The place of the largest number; the first of equal ones.
+pub(crate) fn likeliest(logits: &[f32]) -> usize {
+    let all = logits.iter().enumerate();
+    all.fold((0, f32::NEG_INFINITY), |best, (i, x)| if *x > best.1 { (i, *x) } else { best }).0
 }
 
 /// What a model says of texts.
 ///
 /// # Errors
 /// Candle's own.
-pub fn predict(model: &Classifier, tokens: &[Vec<u32>]) -> Result<Predictions> {
+pub fn predict(model: &Classifier, tokens: &[Tokens]) -> Result<Predictions> {
     let mut predictions = Predictions::default();
     for part in tokens.chunks(AT_A_TIME) {
-        let (logits, pass) = model.forward(&Batch::new(part.iter().map(Vec::as_slice)), Chance::default())?;
-        for row in logits.to_vec2::<f32>()? {
-            let best = row.iter().enumerate().fold(
-                (0, f32::NEG_INFINITY),
-                |best, (i, x)| {
-                    if *x > best.1 { (i, *x) } else { best }
-                },
-            );
-            predictions.classes.push(best.0);
-            predictions.confidence.push(1.0 / row.iter().map(|x| (x - best.1).exp()).sum::<f32>());
-        }
+        let batch = Batch::of(part);
+        let (logits, pass) = model.forward(&batch, Chance::default())?;
+        predictions.logits.extend(by_text(logits.to_vec2::<f32>()?, &batch));
         predictions.vectors.extend(pass.pooled.to_vec2::<f32>()?);
     }
     Ok(predictions)
+}
+
+/// The rows of a batch's texts: one each, or those of its words.
+pub(crate) fn by_text(rows: Vec<Vec<f32>>, batch: &Batch) -> Vec<Vec<f32>> {
+    match &batch.words {
+        None => rows,
+        Some(words) => words.spans.iter().map(|span| rows.get(span).unwrap_or_default().concat()).collect(),
+    }
 }

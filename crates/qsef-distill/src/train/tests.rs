@@ -7,14 +7,16 @@ use crate::{
     model::{Chance, Classifier, EncoderConfig},
     random::rng,
     sample::{Sampler, Sampling},
-    teacher::{Keep, Knowledge, same_tokens},
+    teacher::{Keep, Knowledge, same_tokens, same_words},
+    text::Tokens,
 };
 use candle_core::{Device, Tensor};
+use qsef_candle::tags::Word;
 use qsef_core::{Error, Result};
 use rand::RngExt;
 
 /// Texts of three classes, told by which third of the vocabulary their tokens are of, with some noise.
-fn texts(count: usize, seed: u64) -> (Vec<Vec<u32>>, Vec<usize>) {
+fn texts(count: usize, seed: u64) -> (Vec<Tokens>, Vec<Vec<usize>>) {
     let mut rng = rng(seed, "texts", 0);
     (0..count)
         .map(|i| {
@@ -27,9 +29,30 @@ fn texts(count: usize, seed: u64) -> (Vec<Vec<u32>>, Vec<usize>) {
                     class as u32 * 10 + rng.random_range(0..10)
                 }
             };
-            ((0..length).map(token).collect(), class)
+            (Tokens { ids: (0..length).map(token).collect(), words: Vec::new() }, vec![class])
         })
         .unzip()
+}
+
+/// The same texts, each word of which has a class: that of its own token. Some words have a token more.
+fn words(count: usize, seed: u64) -> (Vec<Tokens>, Vec<Vec<usize>>) {
+    let (mut texts, _) = texts(count, seed);
+    let mut classes = Vec::new();
+    for text in &mut texts {
+        let ids = std::mem::take(&mut text.ids);
+        for (number, id) in (0..).zip(&ids) {
+            let token = text.ids.len() as u32;
+            text.words.push(Word { number, token, bytes: 0..1 });
+            text.ids.push(*id);
+            if id % 7 == 0 && text.ids.len() < 7 {
+                text.ids.push(29);
+            }
+        }
+        text.ids.truncate(8);
+        text.words.retain(|word| word.token < 8);
+        classes.push(text.words.iter().map(|word| text.ids[word.token as usize] as usize / 10).collect());
+    }
+    (texts, classes)
 }
 
 fn small(seed: u64, layers: usize, hidden: usize) -> Classifier {
@@ -51,16 +74,26 @@ fn all_terms() -> Settings {
     }
 }
 
+/// The share of classes that are right.
+fn right(labels: &[Vec<usize>], found: &Predictions) -> f64 {
+    let said: Vec<usize> = found.logits.iter().flat_map(|text| text.chunks(3).map(likeliest)).collect();
+    qsef_eval::metrics::accuracy(&labels.concat(), &said)
+}
+
 struct World {
-    tokens: Vec<Vec<u32>>,
-    labels: Vec<usize>,
+    tokens: Vec<Tokens>,
+    labels: Vec<Vec<usize>>,
     teacher: Knowledge,
-    valid: (Vec<Vec<u32>>, Vec<usize>),
+    valid: (Vec<Tokens>, Vec<Vec<usize>>),
     resistance: Vec<f32>,
 }
 
 impl World {
     fn new() -> Self {
+        Self::of(texts)
+    }
+
+    fn of(texts: fn(usize, u64) -> (Vec<Tokens>, Vec<Vec<usize>>)) -> Self {
         let (tokens, labels) = texts(60, 1);
         let teacher = Knowledge::of_encoder(
             &small(9, 2, 16),
@@ -103,7 +136,7 @@ impl World {
             variants: &[],
             augment: 0.0,
             teacher: Some(&self.teacher),
-            valid: (&self.valid.0, &self.valid.1),
+            valid: (&self.valid.0, &|found: &Predictions| right(&self.valid.1, found)),
             valid_vectors: None,
             seed: 3,
             checkpoint: checkpoint.map(|path| (path.to_owned(), "a run".into())),
@@ -127,50 +160,53 @@ fn values(model: &Classifier) -> Vec<Vec<f32>> {
 
 #[test]
 fn every_variable_gets_a_gradient() {
-    let world = World::new();
-    let student = small(1, 2, 8);
-    let mut objective = Objective::new(all_terms(), 8, 16, 0.5, 3).unwrap();
-    let rows: Vec<usize> = (0..60).collect();
-    let batch = Batch::new(world.tokens.iter().map(Vec::as_slice));
-    let labels: Vec<u32> = world.labels.iter().map(|l| *l as u32).collect();
-    let mut targets = Targets {
-        labels: Some(Tensor::from_vec(labels, (60, 1), &Device::Cpu).unwrap()),
-        resistance: Some(Tensor::from_vec(world.resistance.clone(), 60, &Device::Cpu).unwrap()),
-        ..Targets::default()
-    };
-    world.teacher.targets(&rows, objective.settings(), &mut targets).unwrap();
-    let (logits, pass) = student.forward(&batch, Chance::default()).unwrap();
-    let loss = objective.of(&logits, &pass, &batch, &targets, 4).unwrap();
-    assert_eq!(loss.terms.len(), 6);
-    let grads = loss.total.backward().unwrap();
-    let mut params = student.params().clone();
-    params.extend(objective.params());
-    for (name, var) in params.iter() {
-        let grad = grads.get(var).unwrap_or_else(|| panic!("{name} has no gradient"));
-        let largest = grad.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
-        // Of a key's bias softmax sees nothing; query and value make up the rest of that variable.
-        assert!(largest > 1e-7, "{name}: {largest}");
+    for world in [World::new(), World::of(words)] {
+        let student = small(1, 2, 8);
+        let mut objective = Objective::new(all_terms(), 8, 16, 0.5, 3).unwrap();
+        let rows: Vec<usize> = (0..60).collect();
+        let batch = Batch::of(&world.tokens);
+        let labels: Vec<u32> = world.labels.iter().flatten().map(|l| *l as u32).collect();
+        let count = labels.len();
+        let mut targets = Targets {
+            labels: Some(Tensor::from_vec(labels, (count, 1), &Device::Cpu).unwrap()),
+            resistance: Some(Tensor::from_vec(world.resistance.clone(), 60, &Device::Cpu).unwrap()),
+            ..Targets::default()
+        };
+        world.teacher.targets(&rows, objective.settings(), &mut targets).unwrap();
+        let (logits, pass) = student.forward(&batch, Chance::default()).unwrap();
+        let loss = objective.of(&logits, &pass, &batch, &targets, 4).unwrap();
+        assert_eq!((loss.terms.len(), loss.task.len()), (6, 60));
+        let grads = loss.total.backward().unwrap();
+        let mut params = student.params().clone();
+        params.extend(objective.params());
+        for (name, var) in params.iter() {
+            let grad = grads.get(var).unwrap_or_else(|| panic!("{name} has no gradient"));
+            let largest = grad.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+            // Of a key's bias softmax sees nothing; query and value make up the rest of that variable.
+            assert!(largest > 1e-7, "{name}: {largest}");
+        }
     }
 }
 
 #[test]
 fn a_student_learns_and_every_term_falls() {
-    let mut world = World::new();
-    // A teacher that knows the classes; what an untrained encoder has inside is a fixed map of the words, which can be learnt, too.
-    for (logits, label) in world.teacher.logits.iter_mut().zip(&world.labels) {
-        logits.fill(0.0);
-        logits[*label] = 4.0;
+    for mut world in [World::new(), World::of(words)] {
+        // A teacher that knows the classes; what an untrained encoder has inside is a fixed map of the words, which can be learnt, too.
+        for (logits, labels) in world.teacher.logits.iter_mut().zip(&world.labels) {
+            logits.fill(0.0);
+            labels.iter().zip(logits.chunks_mut(3)).for_each(|(label, row)| row[*label] = 4.0);
+        }
+        let student = small(1, 1, 8);
+        let loss = Settings { layers: vec![(0, 0), (1, 2)], ..all_terms() };
+        let (trained, lines) = world.train(&student, loss, 300, None, None).unwrap();
+        assert!(trained.valid > 0.8, "{trained:?}");
+        let mean = |lines: &[Logged], i: usize| lines.iter().map(|l| l.terms[i].1).sum::<f32>() / lines.len() as f32;
+        for (i, (term, _)) in lines[0].terms.iter().enumerate() {
+            let (first, last) = (mean(&lines[..10], i), mean(&lines[290..], i));
+            assert!(last < first, "{term:?} goes from {first} to {last}");
+        }
+        assert!(lines.last().unwrap().distance < lines[0].distance);
     }
-    let student = small(1, 1, 8);
-    let loss = Settings { layers: vec![(0, 0), (1, 2)], ..all_terms() };
-    let (trained, lines) = world.train(&student, loss, 300, None, None).unwrap();
-    assert!(trained.valid > 0.8, "{trained:?}");
-    let mean = |lines: &[Logged], i: usize| lines.iter().map(|l| l.terms[i].1).sum::<f32>() / lines.len() as f32;
-    for (i, (term, _)) in lines[0].terms.iter().enumerate() {
-        let (first, last) = (mean(&lines[..10], i), mean(&lines[290..], i));
-        assert!(last < first, "{term:?} goes from {first} to {last}");
-    }
-    assert!(lines.last().unwrap().distance < lines[0].distance);
 }
 
 #[test]
@@ -231,7 +267,22 @@ fn a_teacher_with_other_tokens_is_refused() {
     let texts = vec!["a text"; 60];
     same_tokens(&texts, &world.tokens, &world.tokens).unwrap();
     let mut tokens = world.tokens.clone();
-    tokens[7].push(1);
+    tokens[7].ids.push(1);
     let error = same_tokens(&texts, &tokens, &world.tokens).unwrap_err().to_string();
     assert!(error.contains("vocabularies differ: \"a text\""), "{error}");
+}
+
+#[test]
+fn a_teacher_with_other_words_is_refused() {
+    let world = World::of(words);
+    let texts = vec!["a text"; 60];
+    same_words(&texts, &world.tokens, &world.tokens).unwrap();
+    let mut tokens = world.tokens.clone();
+    tokens[7].words[0].bytes = 0..2;
+    let error = same_words(&texts, &tokens, &world.tokens).unwrap_err().to_string();
+    assert!(error.contains("vocabularies differ: \"a text\" has"), "{error}");
+    // The mean of two teachers that are one is that one.
+    let mean = Knowledge::mean_of(&[&world.teacher, &world.teacher]).unwrap();
+    let of = |logits: Vec<Vec<f32>>| Knowledge::of_logits(logits, 3).probability(&world.labels);
+    of(mean).iter().zip(of(world.teacher.logits.clone())).for_each(|(a, b)| assert!((a - b).abs() < 1e-5));
 }

@@ -9,7 +9,7 @@ use candle_core::{Device, Tensor};
 use qsef_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Checkpoint, predict};
+use super::{Checkpoint, Predictions, predict};
 use crate::{
     batch::Batch,
     loss::{Objective, Targets, Term},
@@ -18,6 +18,7 @@ use crate::{
     random::{mixed, rng},
     sample::Sampler,
     teacher::Knowledge,
+    text::Tokens,
 };
 use rand::RngExt;
 
@@ -108,7 +109,7 @@ pub struct Logged {
     pub distance: Option<f32>,
     /// The share of the texts at hand.
     pub at_hand: f64,
-    /// Accuracy on the validation rows, where it was measured.
+    /// How right the student is on the validation rows, where it was measured.
     pub valid: Option<f64>,
     /// How alike the student's and the teacher's vectors of the validation rows are (linear CKA), where that was measured.
     pub cka: Option<f64>,
@@ -122,6 +123,9 @@ pub struct Watch<'a> {
     pub cancel: &'a AtomicBool,
 }
 
+/// How right predictions for the validation rows are; more is better.
+pub type Judge<'a> = dyn Fn(&Predictions) -> f64 + 'a;
+
 /// A training run.
 pub struct Trainer<'a> {
     /// Its settings.
@@ -133,9 +137,9 @@ pub struct Trainer<'a> {
     /// What it sees; the texts' numbers count among `tokens`.
     pub sampler: Sampler,
     /// The texts' tokens: first those that are sampled, then simpler variants of them.
-    pub tokens: &'a [Vec<u32>],
-    /// All texts' classes.
-    pub labels: &'a [usize],
+    pub tokens: &'a [Tokens],
+    /// All texts' classes, or those of their words.
+    pub labels: &'a [Vec<usize>],
     /// The texts' cultural resistance.
     pub resistance: &'a [f32],
     /// For each text that is sampled, its simpler variants.
@@ -144,8 +148,8 @@ pub struct Trainer<'a> {
     pub augment: f64,
     /// What the teacher says of the texts.
     pub teacher: Option<&'a Knowledge>,
-    /// The validation rows' tokens and classes.
-    pub valid: (&'a [Vec<u32>], &'a [usize]),
+    /// The validation rows' tokens, and how right what is said of them is.
+    pub valid: (&'a [Tokens], &'a Judge<'a>),
     /// What the teacher makes of the validation rows, for CKA.
     pub valid_vectors: Option<&'a [Vec<f32>]>,
     /// The seed of all chance.
@@ -161,7 +165,7 @@ pub struct Trained {
     pub steps: u64,
     /// Seconds that they took.
     pub seconds: f64,
-    /// The best accuracy on the validation rows, whose variables the student has now.
+    /// How right the student was at best on the validation rows; it has the variables of then.
     pub valid: f64,
     /// The step that had it.
     pub best_step: u64,
@@ -173,10 +177,12 @@ fn candle(error: candle_core::Error) -> Error {
 
 impl Trainer<'_> {
     fn targets(&self, rows: &[usize]) -> candle_core::Result<Targets> {
-        let of = |from: &[usize]| -> Vec<u32> { rows.iter().filter_map(|r| from.get(*r)).map(|l| *l as u32).collect() };
+        let labels: Vec<u32> =
+            rows.iter().filter_map(|row| self.labels.get(*row)).flatten().map(|label| *label as u32).collect();
+        let count = labels.len();
         let resistance: Vec<f32> = rows.iter().filter_map(|row| self.resistance.get(*row)).copied().collect();
         let mut targets = Targets {
-            labels: Some(Tensor::from_vec(of(self.labels), (rows.len(), 1), &Device::Cpu)?),
+            labels: Some(Tensor::from_vec(labels, (count, 1), &Device::Cpu)?),
             resistance: Some(Tensor::from_vec(resistance, rows.len(), &Device::Cpu)?),
             ..Targets::default()
         };
@@ -258,7 +264,7 @@ impl Trainer<'_> {
             let size = rows.len().div_ceil(settings.accumulate).max(1);
             let parts = rows.chunks(size).count();
             for (part, (rows, sampled)) in rows.chunks(size).zip(sampled.chunks(size)).enumerate() {
-                let batch = Batch::new(rows.iter().filter_map(|row| self.tokens.get(*row)).map(Vec::as_slice));
+                let batch = Batch::of(rows.iter().filter_map(|row| self.tokens.get(*row)));
                 let targets = self.targets(rows).map_err(candle)?;
                 let chance = Chance {
                     dropout: settings.dropout,
@@ -288,12 +294,12 @@ impl Trainer<'_> {
             let validate = ended.is_multiple_of(settings.validate_every) || last;
             if validate {
                 let found = predict(self.student, self.valid.0).map_err(candle)?;
-                let accuracy = found.accuracy(self.valid.1);
-                logged.valid = Some(accuracy);
+                let right = (self.valid.1)(&found);
+                logged.valid = Some(right);
                 logged.cka =
                     self.valid_vectors.and_then(|teacher| qsef_eval::metrics::linear_cka(&found.vectors, teacher));
-                if state.best.is_none_or(|best| accuracy > best) {
-                    state.best = Some(accuracy);
+                if state.best.is_none_or(|best| right > best) {
+                    state.best = Some(right);
                     state.best_step = ended;
                     state.values = self.student.trained().values().map_err(candle)?;
                 }

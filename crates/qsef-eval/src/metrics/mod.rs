@@ -7,6 +7,7 @@ mod classes;
 mod experts;
 mod paired;
 mod ranks;
+mod spans;
 mod texts;
 
 pub use alike::linear_cka;
@@ -15,4 +16,5 @@ pub use classes::{Binary, accuracy, binary, macro_f1};
 pub use experts::{pareto, specialisation};
 pub use paired::{PairedTest, paired};
 pub use ranks::{Spearman, spearman};
+pub use spans::{SpanScores, span_scores};
 pub use texts::{Overlap, bleu, rouge_l, rouge_n};

@@ -1,6 +1,6 @@
 """Writes metrics.json: inputs, and what reference implementations make of them.
 
-    python3 -m venv venv && venv/bin/pip install numpy scipy scikit-learn rouge-score sacrebleu
+    python3 -m venv venv && venv/bin/pip install numpy scipy scikit-learn rouge-score sacrebleu seqeval
     venv/bin/python metrics.py > metrics.json
 """
 
@@ -11,6 +11,7 @@ import numpy as np
 import sacrebleu
 from rouge_score import rouge_scorer
 from scipy import stats
+from seqeval import metrics as seqeval
 from sklearn import metrics
 
 random.seed(7)
@@ -76,6 +77,37 @@ for w, r in zip(written, references):
     scores = scorer.score(r, w)
     rouge.append([[scores[k].precision, scores[k].recall, scores[k].fmeasure] for k in ("rouge1", "rouge2", "rougeL")])
 
+chance = random.Random(11)
+
+
+def spans(words):
+    """Parts of a text of so many words: [start, end, label]."""
+    found, start = [], 0
+    while start < words:
+        end = start + chance.randrange(1, 4)
+        if chance.random() < 0.4 and end <= words:
+            found.append([start, end, chance.randrange(4)])
+        start = end
+    return found
+
+
+def changed(parts):
+    """Most of them, some with another label, some with another end."""
+    kept = [p for p in parts if chance.random() < 0.9]
+    return [[s, s + 1 if chance.random() < 0.2 else e, chance.randrange(5) if chance.random() < 0.2 else l] for s, e, l in kept]
+
+
+def bio(parts, words):
+    tags = ["O"] * words
+    for start, end, label in parts:
+        tags[start:end] = [f"B-{label}"] + [f"I-{label}"] * (end - start - 1)
+    return tags
+
+
+there = [spans(12) for _ in range(60)]
+seen = [changed(parts) for parts in there]
+tags = [bio(parts, 12) for parts in there], [bio(parts, 12) for parts in seen]
+
 json.dump(
     {
         "classes": {
@@ -96,6 +128,14 @@ json.dump(
         "cka": {"a": a.round(6).tolist(), "b": b.round(6).tolist(), "linear": cka(a.round(6), b.round(6))},
         "spearman": {"a": te.tolist(), "b": score.tolist(), "rho": correlation.statistic, "p": correlation.pvalue},
         "paired": {"differences": differences.tolist(), "t": test.statistic, "p": test.pvalue},
+        "spans": {
+            "truth": there,
+            "found": seen,
+            "precision": seqeval.precision_score(*tags),
+            "recall": seqeval.recall_score(*tags),
+            "f1": seqeval.f1_score(*tags),
+            "macro_f1": seqeval.f1_score(*tags, average="macro"),
+        },
         "texts": {
             "written": written,
             "references": references,

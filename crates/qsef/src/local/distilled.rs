@@ -7,28 +7,57 @@ use std::{
 };
 
 use qsef_agent::Registry;
-use qsef_candle::classifier::CandleClassifier;
+use qsef_candle::classifier::{CandleClassifier, CandleTagger, Found};
 use qsef_core::{AnyExpert, Error, Expert, ExpertCall, ExpertProfile, Outcome, Payload, Result};
-use qsef_distill::export::{PROFILE, Profile};
+use qsef_distill::{
+    data::Task,
+    export::{PROFILE, Profile},
+};
+use serde::Serialize;
 
 use super::Models;
 
-/// An expert that tells the class of a text, by a small encoder.
+/// An expert that tells the class of a text, or finds parts of it, by a small encoder.
 #[derive(Clone)]
 pub struct Distilled {
     profile: Profile,
-    classifier: CandleClassifier,
+    student: Student,
+}
+
+#[derive(Clone)]
+enum Student {
+    Classifier(CandleClassifier),
+    Tagger(CandleTagger),
+}
+
+/// A part of a text that an expert found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Part {
+    /// What it is.
+    pub label: String,
+    /// Its words.
+    pub text: String,
+    /// Its first character.
+    pub start: usize,
+    /// The first character after it.
+    pub end: usize,
+    /// How sure that is, in [0, 1].
+    pub confidence: f32,
 }
 
 impl Distilled {
     /// Loads an expert's directory.
     ///
     /// # Errors
-    /// As [`Profile::read`] and [`CandleClassifier::load`].
+    /// As [`Profile::read`], [`CandleClassifier::load`] and [`CandleTagger::load`].
     pub fn load(dir: &Path) -> Result<Self> {
         let profile = Profile::read(dir)?;
-        let classifier = CandleClassifier::load(&profile.expert.id, dir)?;
-        Ok(Self { profile, classifier })
+        let id = &profile.expert.id;
+        let student = match profile.task {
+            Task::Classify => Student::Classifier(CandleClassifier::load(id, dir)?),
+            Task::Extract => Student::Tagger(CandleTagger::load(id, dir)?),
+        };
+        Ok(Self { profile, student })
     }
 
     /// All that is known of it.
@@ -39,11 +68,44 @@ impl Distilled {
     /// The class of a text, and how sure that is, in [0, 1].
     ///
     /// # Errors
-    /// As [`CandleClassifier::classify`].
+    /// As [`CandleClassifier::classify`], and [`Error::Input`] for an expert that finds parts of texts.
     pub fn tell(&self, text: &str) -> Result<(&str, f32)> {
-        let found = self.classifier.classify(text)?;
-        let label = self.classifier.labels().get(found.class).map_or("", String::as_str);
+        let Student::Classifier(classifier) = &self.student else {
+            return Err(Error::Input(format!("the expert `{}` tells no classes", self.profile.expert.id)));
+        };
+        let found = classifier.classify(text)?;
+        let label = classifier.labels().get(found.class).map_or("", String::as_str);
         Ok((label, found.probabilities.get(found.class).copied().unwrap_or_default()))
+    }
+
+    /// The parts of a text that have labels, in its order, and how sure it is of all of its words, in [0, 1].
+    ///
+    /// # Errors
+    /// As [`CandleTagger::extract`], and [`Error::Input`] for an expert that tells classes.
+    pub fn find(&self, text: &str) -> Result<(Vec<Part>, f32)> {
+        let Student::Tagger(tagger) = &self.student else {
+            return Err(Error::Input(format!("the expert `{}` finds no parts of texts", self.profile.expert.id)));
+        };
+        let found = tagger.extract(text)?;
+        let characters = |to: usize| text.get(..to).map_or(0, |before| before.chars().count());
+        let part = |Found { span, confidence }: Found| Part {
+            label: tagger.labels().get(span.label).cloned().unwrap_or_default(),
+            text: text.get(span.bytes.clone()).unwrap_or_default().to_owned(),
+            start: characters(span.bytes.start),
+            end: characters(span.bytes.end),
+            confidence,
+        };
+        Ok((found.spans.into_iter().map(part).collect(), found.confidence))
+    }
+
+    /// How sure it has to be of an answer.
+    fn sure_enough(&self, confidence: f32, of: &str) -> Result<()> {
+        let least = self.profile.limits.least_confidence;
+        if confidence >= least {
+            return Ok(());
+        }
+        let message = format!("it is {confidence:.2} sure of {of}, and answers from {least:.2} on");
+        Err(Error::Declined { expert: self.profile.expert.id.clone(), message })
     }
 }
 
@@ -53,19 +115,32 @@ impl Expert for Distilled {
     }
 
     fn covers(&self, task: &str) -> Option<f64> {
-        self.tell(task).ok().map(|(_, confidence)| f64::from(confidence))
+        match &self.student {
+            Student::Classifier(_) => self.tell(task).ok().map(|(_, confidence)| f64::from(confidence)),
+            // That nothing is to be found in a text, it is sure of for most texts of other domains.
+            Student::Tagger(_) => {
+                let (parts, confidence) = self.find(task).ok()?;
+                Some(if parts.is_empty() { 0.0 } else { f64::from(confidence) })
+            }
+        }
     }
 
     async fn run(&self, call: ExpertCall) -> Result<Outcome> {
-        // What another expert made is what is to be told the class of.
+        // What another expert made is what is read.
         let text = call.inputs.first().map_or_else(|| call.task.clone(), |input| input.payload.to_text());
-        let (label, confidence) = self.tell(&text)?;
-        let least = self.profile.limits.least_confidence;
-        if confidence < least {
-            let message = format!("it is {confidence:.2} sure of `{label}`, and answers from {least:.2} on");
-            return Err(Error::Declined { expert: self.profile.expert.id.clone(), message });
+        match &self.student {
+            Student::Classifier(_) => {
+                let (label, confidence) = self.tell(&text)?;
+                self.sure_enough(confidence, &format!("`{label}`"))?;
+                Ok(Outcome::from(Payload::text(label)))
+            }
+            Student::Tagger(_) => {
+                let (parts, confidence) = self.find(&text)?;
+                self.sure_enough(confidence, "some word")?;
+                let value = serde_json::to_value(parts).map_err(|e| Error::Internal(e.to_string()))?;
+                Ok(Outcome::from(Payload::json(value)))
+            }
         }
-        Ok(Outcome::from(Payload::text(label)))
     }
 }
 
