@@ -16,23 +16,26 @@ pub struct Span {
 /// A word as the tokenizer cuts texts before it cuts words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
-    /// Its number in the text.
-    pub number: u32,
-    /// The number of its first token, which stands for it.
-    pub token: u32,
+    /// The numbers of its tokens, the first of which stands for it.
+    pub tokens: Range<u32>,
     /// Where it lies, in bytes.
     pub bytes: Range<usize>,
 }
 
-/// The words of a text, or of one window of it.
+/// The words of a text.
 pub fn words(encoding: &Encoding) -> Vec<Word> {
     let mut words: Vec<Word> = Vec::new();
-    for ((token, number), (start, end)) in (0..).zip(encoding.get_word_ids()).zip(encoding.get_offsets()) {
-        let Some(number) = *number else { continue };
+    let mut last = None;
+    for ((token, word), (start, end)) in (0..).zip(encoding.get_word_ids()).zip(encoding.get_offsets()) {
         match words.last_mut() {
-            Some(open) if open.number == number => open.bytes.end = *end,
-            _ => words.push(Word { number, token, bytes: *start..*end }),
+            Some(open) if word.is_some() && *word == last => {
+                open.tokens.end = token + 1;
+                open.bytes.end = *end;
+            }
+            _ if word.is_some() => words.push(Word { tokens: token..token + 1, bytes: *start..*end }),
+            _ => {}
         }
+        last = *word;
     }
     words
 }
@@ -144,7 +147,7 @@ mod tests {
         let word = |(token, length): (usize, &usize)| {
             let bytes = start..start + length;
             start += length + 1;
-            Word { number: token as u32, token: token as u32, bytes }
+            Word { tokens: token as u32..token as u32 + 1, bytes }
         };
         lengths.iter().enumerate().map(word).collect()
     }

@@ -31,8 +31,8 @@ fn main() -> Result<()> {
         candle_core::bail!("give LAYERS HIDDEN HEADS BATCH STEPS as numbers");
     };
     let config = EncoderConfig::new(VOCABULARY as usize, *layers, *hidden, *heads, 64);
-    let model = Classifier::random(&config, CLASSES as usize, 1)?;
-    let mut optimiser = AdamW::new(model.params(), AdamWSettings::default());
+    let model = Classifier::random(&config, CLASSES as usize, 1, &Device::Cpu)?;
+    let mut optimiser = AdamW::new(model.params(), AdamWSettings::default())?;
     let mut numbers = Numbers(7);
     let mut times = Vec::new();
     for step in 0..*steps {

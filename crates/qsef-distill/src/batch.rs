@@ -40,7 +40,7 @@ impl Batch {
         let mut batch = Self::new(texts.iter().map(|text| text.ids.as_slice()));
         if texts.iter().any(|text| !text.words.is_empty()) {
             let of_text = |(text, span): (&&Tokens, std::ops::Range<usize>)| -> Vec<u32> {
-                text.words.iter().map(|word| span.start as u32 + word.token).collect()
+                text.words.iter().map(|word| span.start as u32 + word.tokens.start).collect()
             };
             let tokens: Vec<u32> = texts.iter().zip(batch.spans.iter()).flat_map(of_text).collect();
             let spans = Spans::new(texts.iter().map(|text| text.words.len()));

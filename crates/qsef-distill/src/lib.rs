@@ -5,12 +5,14 @@
 //! - [`ops`]: the operations with gradients, [`loss`]: what is minimised, [`optim`]: how.
 //! - [`data`]: rows to learn from, [`sample`]: which of them a student sees when, [`resistance`]: how hard they are.
 //! - [`teacher`]: who it learns from, [`train`]: the steps.
+//! - [`compute`]: on which device.
 //! - [`config`], [`run`]: grids of runs over modes and seeds, [`augment`]: simpler variants of texts.
 //! - [`export`]: a student as an expert.
 //! - [`decoder`]: small language models that learn a teacher's texts.
 
 pub mod augment;
 pub mod batch;
+pub mod compute;
 pub mod config;
 pub mod data;
 pub mod decoder;

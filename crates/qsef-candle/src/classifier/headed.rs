@@ -26,6 +26,8 @@ pub(super) struct Headed {
     pub name: String,
     pub bert: Bert,
     pub classes: Vec<String>,
+    /// The most tokens that it reads at a time.
+    pub window: usize,
     tokenizer: Tokenizer,
     /// (classes, hidden).
     weight: Vec<f32>,
@@ -34,8 +36,8 @@ pub(super) struct Headed {
 }
 
 impl Headed {
-    /// Loads `config.json`, `tokenizer.json` and `model.safetensors` from a directory.
-    pub fn load(name: &str, dir: &Path) -> Result<Self> {
+    /// Loads `config.json`, `tokenizer.json` and `model.safetensors` from a directory. Texts are cut to the window, or left whole.
+    pub fn load(name: &str, dir: &Path, cut: bool) -> Result<Self> {
         check_real_model(name)?;
         let bad = |file: &str, why: String| Error::ModelFile(format!("{}: {why}", dir.join(file).display()));
         let document = std::fs::read(dir.join("config.json")).map_err(|e| bad("config.json", e.to_string()))?;
@@ -49,8 +51,9 @@ impl Headed {
         }
         let mut tokenizer =
             Tokenizer::from_file(dir.join("tokenizer.json")).map_err(|e| bad("tokenizer.json", e.to_string()))?;
-        let truncation = TruncationParams { max_length: config.max_position_embeddings, ..TruncationParams::default() };
-        tokenizer.with_truncation(Some(truncation)).map_err(|e| bad("tokenizer.json", e.to_string()))?;
+        let window = config.max_position_embeddings;
+        let truncation = cut.then(|| TruncationParams { max_length: window, ..TruncationParams::default() });
+        tokenizer.with_truncation(truncation).map_err(|e| bad("tokenizer.json", e.to_string()))?;
         tokenizer.with_padding(None);
         let tensors = candle_core::safetensors::load(dir.join("model.safetensors"), &Device::Cpu)
             .map_err(|e| bad("model.safetensors", e.to_string()))?;
@@ -62,14 +65,14 @@ impl Headed {
             Ok::<_, candle_core::Error>((Bert::load(&config, vars.clone())?, weight, bias))
         };
         let (bert, weight, bias) = load().map_err(|e| bad("model.safetensors", e.to_string()))?;
-        Ok(Self { name: name.to_owned(), bert, classes, tokenizer, weight, bias })
+        Ok(Self { name: name.to_owned(), bert, classes, window, tokenizer, weight, bias })
     }
 
     pub fn failed(&self, message: impl ToString) -> Error {
         Error::Model { model: self.name.clone(), message: message.to_string() }
     }
 
-    /// A text as tokens, of which there is at least one. What the window does not hold is in its overflow.
+    /// A text as tokens, of which there is at least one.
     pub fn encode(&self, text: &str) -> Result<Encoding> {
         check_real_model(&self.name)?;
         let encoding = self.tokenizer.encode(text, true).map_err(|e| self.failed(e))?;

@@ -32,7 +32,7 @@ impl CandleClassifier {
     /// [`qsef_core::Error::ModelFile`] naming the file that is missing or damaged; [`qsef_core::Error::Vetoed`] where real models are
     /// forbidden.
     pub fn load(name: &str, dir: &Path) -> Result<Self> {
-        Headed::load(name, dir).map(|headed| Self(Arc::new(headed)))
+        Headed::load(name, dir, true).map(|headed| Self(Arc::new(headed)))
     }
 
     /// Its name.

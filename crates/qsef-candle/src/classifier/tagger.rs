@@ -24,6 +24,15 @@ pub struct Found {
     pub confidence: f32,
 }
 
+/// What a tagger reads at a time.
+#[derive(Debug, PartialEq)]
+struct Window<'a> {
+    ids: Vec<u32>,
+    /// How much earlier its words' tokens stand in it than in the text.
+    first: u32,
+    words: &'a [Word],
+}
+
 /// What a tagger finds in a text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Extracted {
@@ -39,7 +48,7 @@ impl CandleTagger {
     /// # Errors
     /// As [`super::CandleClassifier::load`], and [`Error::ModelFile`] for classes that are no tags.
     pub fn load(name: &str, dir: &Path) -> Result<Self> {
-        let headed = Headed::load(name, dir)?;
+        let headed = Headed::load(name, dir, false)?;
         let labels = Tags::labels(&headed.classes).ok_or_else(|| {
             let file = dir.join("config.json");
             Error::ModelFile(format!(
@@ -69,17 +78,16 @@ impl CandleTagger {
         let Inner { headed, labels } = &*self.0;
         let encoding = headed.encode(text)?;
         let width = headed.bert.dimensions();
-        let mut all: Vec<Word> = Vec::new();
+        let words = words(&encoding);
         let mut logits = Vec::new();
-        for part in std::iter::once(&encoding).chain(encoding.get_overflowing()) {
-            let mut here = words(part);
-            // A word that two windows share was read in the first.
-            here.retain(|word| all.last().is_none_or(|last| word.number > last.number));
-            let states = headed.bert.states(&[part.get_ids()]).map_err(|e| headed.failed(e))?;
-            let row = |word: &Word| states.get(word.token as usize * width..(word.token as usize + 1) * width);
-            let rows: Vec<&[f32]> = here.iter().filter_map(row).collect();
+        for Window { ids, first, words } in windows(encoding.get_ids(), &words, headed.window) {
+            let states = headed.bert.states(&[&ids]).map_err(|e| headed.failed(e))?;
+            let row = |word: &Word| {
+                let place = (word.tokens.start - first) as usize * width;
+                states.get(place..place + width)
+            };
+            let rows: Vec<&[f32]> = words.iter().filter_map(row).collect();
             logits.extend(headed.logits(&rows));
-            all.extend(here);
         }
         let tags = Tags::new(labels.len());
         let found = tags.decode(&logits);
@@ -90,8 +98,52 @@ impl CandleTagger {
             .filter_map(|(row, tag)| row.get(*tag).copied())
             .collect();
         let least = |of: &[f32]| of.iter().copied().fold(1f32, f32::min);
-        let spans = tags.spans(&all, &found).into_iter();
+        let spans = tags.spans(&words, &found).into_iter();
         let spans = spans.map(|(span, words)| Found { span, confidence: least(sure.get(words).unwrap_or_default()) });
         Ok(Extracted { spans: spans.collect(), confidence: least(&sure) })
+    }
+}
+
+/// Cuts a text's tokens into windows of whole words, each between what stands before the first word and after the last: `[CLS]` and `[SEP]`.
+/// Of a word that is longer than a window, its first tokens are read.
+fn windows<'a>(ids: &[u32], words: &'a [Word], size: usize) -> Vec<Window<'a>> {
+    let (Some(first), Some(last)) = (words.first(), words.last()) else { return Vec::new() };
+    let (before, after) = (ids.get(..first.tokens.start as usize), ids.get(last.tokens.end as usize..));
+    let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+    let room = size.saturating_sub(before.len() + after.len()).max(1) as u32;
+    let mut windows = Vec::new();
+    let mut rest = words;
+    while let Some(start) = rest.first().map(|word| word.tokens.start) {
+        let fits = rest.iter().take_while(|word| word.tokens.end <= start + room).count().max(1);
+        let (words, later) = rest.split_at(fits);
+        let end = words.last().map_or(start, |word| word.tokens.end).min(start + room);
+        let own = ids.get(start as usize..end as usize).unwrap_or_default();
+        windows.push(Window { ids: [before, own, after].concat(), first: start - before.len() as u32, words });
+        rest = later;
+    }
+    windows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_hold_whole_words() {
+        let word = |tokens: std::ops::Range<u32>| Word { bytes: 0..1, tokens };
+        let words = [word(1..2), word(2..4), word(4..5), word(5..11), word(11..12)];
+        let ids: Vec<u32> = (0..13).collect();
+        let found = windows(&ids, &words, 6);
+        let ids: Vec<&[u32]> = found.iter().map(|w| w.ids.as_slice()).collect();
+        let wanted: [&[u32]; 3] = [&[0, 1, 2, 3, 4, 12], &[0, 5, 6, 7, 8, 12], &[0, 11, 12]];
+        assert_eq!(ids, wanted);
+        assert_eq!(found.iter().map(|w| w.words.len()).collect::<Vec<_>>(), [3, 1, 1]);
+        // Each word's first token is where it should be.
+        for window in &found {
+            for word in window.words {
+                assert_eq!(window.ids[(word.tokens.start - window.first) as usize], word.tokens.start);
+            }
+        }
+        assert!(windows(&[0, 1], &[], 6).is_empty());
     }
 }

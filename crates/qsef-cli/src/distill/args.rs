@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use qsef::distill::compute::Compute;
 
 #[derive(Debug, Subcommand)]
 pub enum Distill {
@@ -26,6 +27,9 @@ pub struct DistillRun {
     /// The grid of runs
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+    /// Where to compute: cpu, cuda, or cuda:1 for the second GPU [default: what the file says, else cpu]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<Compute>,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
@@ -77,6 +81,9 @@ pub struct DistillTune {
     /// End after so many validations without a gain
     #[arg(long, value_name = "N")]
     pub patience: Option<u64>,
+    /// Where to compute: cpu, cuda, or cuda:1 for the second GPU
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    pub device: Compute,
     /// The seed of all chance
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,

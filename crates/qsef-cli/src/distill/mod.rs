@@ -21,7 +21,8 @@ use args::{DistillExport, DistillRun, DistillTune, Order};
 use crate::{End, models, screen};
 
 pub async fn run(args: DistillRun) -> Result<End> {
-    let config = Config::load(&args.config)?;
+    let mut config = Config::load(&args.config)?;
+    config.device = args.device.unwrap_or(config.device);
     let report = config.out.join("report.html");
     let models = models::all()?;
     let bar = screen::steps();
@@ -85,7 +86,8 @@ pub async fn tune(args: DistillTune) -> Result<End> {
         ..TuneSettings::default()
     };
     settings.check().map_err(|(field, message)| Error::Input(format!("--{}: {message}", field.replace('_', "-"))))?;
-    let work = Tune { settings, base: args.base, data: args.data, valid: args.valid, out: args.out };
+    let work =
+        Tune { settings, base: args.base, data: args.data, valid: args.valid, out: args.out, device: args.device };
     let models = models::all()?;
     let bar = screen::steps();
     let tuned = finished(&bar, models::or_cancelled(models.tune(work, showing(&bar))).await)?;

@@ -14,7 +14,7 @@ pub use mode::Mode;
 pub use student::{StudentConfig, Vocabulary};
 pub use teacher::{EncoderTeacher, TeacherConfig};
 
-use crate::{data::Task, loss::Settings, train::TrainSettings};
+use crate::{compute::Compute, data::Task, loss::Settings, train::TrainSettings};
 
 /// A grid of training runs: `modes` × `seeds`. Paths are from the file on.
 #[derive(Debug, Clone, Deserialize)]
@@ -59,6 +59,9 @@ pub struct Config {
     /// Simpler variants of the texts.
     #[serde(default)]
     pub augment: Augment,
+    /// Where training computes.
+    #[serde(default)]
+    pub device: Compute,
     /// The file.
     #[serde(skip)]
     pub path: PathBuf,

@@ -46,7 +46,7 @@ fn a_model_is_right_where_all_parts_are() {
     let rows = r#"{"text":"to Rome","spans":[{"start":3,"end":7,"label":"to"}]}
 {"text":"to Old York","spans":[{"start":3,"end":11,"label":"to"}]}"#;
     let data = read(rows).unwrap();
-    let word = |number: u32, bytes| qsef_candle::tags::Word { number, token: number + 1, bytes };
+    let word = |place: u32, bytes| qsef_candle::tags::Word { tokens: place + 1..place + 2, bytes };
     let tokens = [
         Tokens { ids: vec![0; 4], words: vec![word(0, 0..2), word(1, 3..7)] },
         Tokens { ids: vec![0; 5], words: vec![word(0, 0..2), word(1, 3..6), word(2, 7..11)] },

@@ -116,8 +116,8 @@ fn partner(rope: Rope, i: usize, width: usize) -> (usize, f32) {
 }
 
 impl Decoder {
-    /// Of a file's tensors, which `tensor` gives by their GGUF names: those that may be missing are none. Adapters begin so that they
-    /// change nothing.
+    /// Of a file's tensors, which `tensor` gives by their GGUF names: those that may be missing are none. They are put on a device.
+    /// Adapters begin so that they change nothing.
     ///
     /// # Errors
     /// [`Error::ModelFile`] for a tensor that is missing or has another shape than `config` says.
@@ -127,9 +127,14 @@ impl Decoder {
         tensor: impl Fn(&str) -> Result<Option<Tensor>>,
         adapters: Adapters,
         seed: u64,
+        device: &Device,
     ) -> Result<Self> {
         let failed = |e: candle_core::Error| Error::ModelFile(e.to_string());
-        let mut params = Params::default();
+        let tensor = |name: &str| match tensor(name)? {
+            Some(found) => found.to_device(device).map(Some).map_err(failed),
+            None => Ok(None),
+        };
+        let mut params = Params::on(device);
         let mut count = 0;
         let shaped = |name: &str, found: Option<Tensor>, shape: &[usize]| -> Result<Tensor> {
             let found = found.ok_or_else(|| Error::ModelFile(format!("the tensor `{name}` is missing")))?;
@@ -199,7 +204,7 @@ impl Decoder {
             layers,
             norm: need("output_norm.weight", &[hidden])?,
             output: output.t().map_err(failed)?,
-            quarter: Tensor::from_vec(quarter, (width, width), &Device::Cpu).map_err(failed)?,
+            quarter: Tensor::from_vec(quarter, (width, width), device).map_err(failed)?,
             params,
             count,
         })
@@ -221,7 +226,7 @@ impl Decoder {
     /// For tokens beyond the vocabulary and places beyond the text.
     pub fn logits(&self, tokens: &[u32], at: &[u32]) -> Candle<Tensor> {
         let place = self.place(tokens.len())?;
-        let ids = Tensor::from_slice(tokens, tokens.len(), &Device::Cpu)?;
+        let ids = Tensor::from_slice(tokens, tokens.len(), self.params.device())?;
         let mut x = self.words.index_select(&ids, 0)?;
         let eps = self.config.eps;
         for layer in &self.layers {
@@ -243,10 +248,10 @@ impl Decoder {
         };
         let table = |of: fn(f64) -> f64| {
             let values = (0..tokens).flat_map(|at| (0..width).map(move |i| of(at as f64 * speed(i)) as f32));
-            Tensor::from_vec(values.collect::<Vec<f32>>(), (tokens, width), &Device::Cpu)
+            Tensor::from_vec(values.collect::<Vec<f32>>(), (tokens, width), self.params.device())
         };
         let mask = (0..tokens).flat_map(|at| (0..tokens).map(move |other| if other > at { -1e9f32 } else { 0.0 }));
-        let mask = Tensor::from_vec(mask.collect::<Vec<f32>>(), (tokens, tokens), &Device::Cpu)?;
+        let mask = Tensor::from_vec(mask.collect::<Vec<f32>>(), (tokens, tokens), self.params.device())?;
         Ok(Place { cos: table(f64::cos)?, sin: table(f64::sin)?, mask })
     }
 

@@ -128,7 +128,7 @@ fn file(dir: &Path, arch: &str) -> PathBuf {
 fn of_file(file: &DecoderFile, rank: usize) -> Decoder {
     let tensor = |name: &str| if file.has(name) { file.tensor(name).map(Some) } else { Ok(None) };
     let adapters = Adapters { rank, alpha: 2.0 * rank as f64 };
-    Decoder::new(file.config(), file.rope_speeds().unwrap(), tensor, adapters, 3).unwrap()
+    Decoder::new(file.config(), file.rope_speeds().unwrap(), tensor, adapters, 3, &Device::Cpu).unwrap()
 }
 
 /// Adapters that change something.
@@ -237,7 +237,7 @@ fn a_tensor_that_is_missing_or_of_another_shape_is_named() {
             false => Ok(None),
         };
         let config: &DecoderConfig = opened.config();
-        match Decoder::new(config, opened.rope_speeds().unwrap(), tensor, Adapters::default(), 0) {
+        match Decoder::new(config, opened.rope_speeds().unwrap(), tensor, Adapters::default(), 0, &Device::Cpu) {
             Err(Error::ModelFile(message)) => message,
             _ => panic!("it is taken"),
         }
@@ -277,7 +277,7 @@ fn work(dir: &Path, out: &str, steps: u64) -> Tune {
     };
     let base = dir.join("llama.gguf");
     let base = if base.exists() { base } else { file(dir, "llama") };
-    Tune { settings, base, data: data.clone(), valid: Some(data), out: dir.join(out) }
+    Tune { settings, base, data: data.clone(), valid: Some(data), out: dir.join(out), device: Default::default() }
 }
 
 #[test]

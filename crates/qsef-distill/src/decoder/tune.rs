@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Decoder, Row, Rows, TuneSettings};
 use crate::{
+    compute::Compute,
     loss::task_loss,
     optim::{AdamW, Schedule},
     run::{Event, fingerprint},
@@ -34,6 +35,8 @@ pub struct Tune {
     pub valid: Option<PathBuf>,
     /// Where the model, its log and its checkpoint go.
     pub out: PathBuf,
+    /// Where it computes.
+    pub device: Compute,
 }
 
 /// What came of it.
@@ -90,7 +93,7 @@ fn candle(e: candle_core::Error) -> Error {
 /// The loss of each token of a row's answer.
 fn losses(model: &Decoder, row: &Row) -> candle_core::Result<Tensor> {
     let (places, answer) = row.answer();
-    let labels = Tensor::from_slice(answer, (answer.len(), 1), &Device::Cpu)?;
+    let labels = Tensor::from_slice(answer, (answer.len(), 1), model.params().device())?;
     task_loss(&model.logits(&row.tokens, &places)?, &labels, 0.0)
 }
 
@@ -123,7 +126,9 @@ pub fn tune(tune: &Tune, on: &dyn Fn(&Event), cancel: &AtomicBool) -> Result<Tun
     let rows = Rows::read(&tune.data, &file, most)?;
     let valid = tune.valid.as_deref().map(|path| Rows::read(path, &file, most)).transpose()?.unwrap_or_default();
     let tensor = |name: &str| if file.has(name) { file.tensor(name).map(Some) } else { Ok(None) };
-    let model = Decoder::new(file.config(), file.rope_speeds()?, tensor, tune.settings.adapters, tune.settings.seed)?;
+    let (speeds, device) = (file.rope_speeds()?, tune.device.open()?);
+    let TuneSettings { adapters, seed, .. } = tune.settings;
+    let model = Decoder::new(file.config(), speeds, tensor, adapters, seed, &device)?;
     let work = Work { tune, model: &model, rows: &rows.rows, valid: &valid.rows, id: &id, on, cancel };
     let (state, sampler) = work.run()?;
     let name = format!("{} (tuned)", tune.base.file_stem().unwrap_or_default().to_string_lossy());
@@ -204,7 +209,7 @@ impl Work<'_> {
     fn run(&self) -> Result<(State, Sampler)> {
         let settings = &self.tune.settings;
         let params = self.model.params();
-        let mut optimiser = AdamW::new(params, settings.optimiser);
+        let mut optimiser = AdamW::new(params, settings.optimiser).map_err(candle)?;
         let warm_up = (settings.steps as f64 * settings.warm_up) as u64;
         let schedule = Schedule { rate: settings.rate, warm_up, steps: settings.steps, decay: settings.decay };
         // The file goes from easy to hard.

@@ -1,4 +1,4 @@
-use candle_core::{D, Result, Tensor};
+use candle_core::{D, Device, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -154,12 +154,19 @@ pub struct Objective {
 }
 
 impl Objective {
-    /// For vectors of a width each; `mean_resistance` is that of the training texts.
+    /// For vectors of a width each, on a device; `mean_resistance` is that of the training texts.
     ///
     /// # Errors
     /// Candle's own.
-    pub fn new(settings: Settings, student: usize, teacher: usize, mean_resistance: f64, seed: u64) -> Result<Self> {
-        let mut params = Params::default();
+    pub fn new(
+        settings: Settings,
+        student: usize,
+        teacher: usize,
+        mean_resistance: f64,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self> {
+        let mut params = Params::on(device);
         let mut project = |name: &str| Projection::new(name, student, teacher, seed, &mut params);
         let projections = if settings.align > 0.0 {
             settings.layers.iter().map(|(layer, _)| project(&format!("project.{layer}"))).collect::<Result<_>>()?

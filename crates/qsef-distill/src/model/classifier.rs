@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use candle_core::{Result, Tensor, Var};
+use candle_core::{Device, Result, Tensor, Var};
 
 use super::{
     Chance, Encoder, EncoderConfig, Params, Pass,
@@ -18,12 +18,12 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// From scratch.
+    /// From scratch, on a device.
     ///
     /// # Errors
     /// For a shape that [`EncoderConfig::check`] refuses.
-    pub fn random(config: &EncoderConfig, classes: usize, seed: u64) -> Result<Self> {
-        Self::new(config, Source::Random(Box::new(rng(seed, "weights", 0))), classes, seed)
+    pub fn random(config: &EncoderConfig, classes: usize, seed: u64, device: &Device) -> Result<Self> {
+        Self::new(config, Source::Random(Box::new(rng(seed, "weights", 0))), classes, seed, device)
     }
 
     /// From the tensors of a BERT file; a head that is not among them, or is for another number of classes, begins at random.
@@ -35,12 +35,13 @@ impl Classifier {
         tensors: &HashMap<String, Tensor>,
         classes: usize,
         seed: u64,
+        device: &Device,
     ) -> Result<Self> {
-        Self::new(config, Source::File(tensors), classes, seed)
+        Self::new(config, Source::File(tensors), classes, seed, device)
     }
 
-    fn new(config: &EncoderConfig, mut source: Source<'_>, classes: usize, seed: u64) -> Result<Self> {
-        let mut params = Params::default();
+    fn new(config: &EncoderConfig, mut source: Source<'_>, classes: usize, seed: u64, device: &Device) -> Result<Self> {
+        let mut params = Params::on(device);
         let encoder = Encoder::new(config, &mut source, &mut params)?;
         let hidden = config.hidden_size;
         let (weight, bias) = match &mut source {

@@ -22,19 +22,30 @@ pub(crate) enum Start {
     All(f32),
 }
 
-/// The variables of a model by name, in a fixed order.
-#[derive(Debug, Clone, Default)]
+/// The variables of a model by name, in a fixed order, on one device.
+#[derive(Debug, Clone)]
 pub struct Params {
     vars: Vec<(String, Var)>,
+    device: Device,
 }
 
 impl Params {
+    /// For variables on a device.
+    pub fn on(device: &Device) -> Self {
+        Self { vars: Vec::new(), device: device.clone() }
+    }
+
+    /// Where the variables are.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// Adds a variable. Its name is that within the model.
     ///
     /// # Errors
     /// Candle's own.
     pub fn add(&mut self, name: &str, value: &Tensor) -> Result<Var> {
-        let var = Var::from_tensor(&value.to_dtype(DType::F32)?.contiguous()?)?;
+        let var = Var::from_tensor(&value.to_dtype(DType::F32)?.to_device(&self.device)?.contiguous()?)?;
         self.vars.push((name.to_owned(), var.clone()));
         Ok(var)
     }
@@ -52,7 +63,8 @@ impl Params {
     /// Those whose name passes.
     #[must_use]
     pub fn filter(&self, keep: impl Fn(&str) -> bool) -> Self {
-        Self { vars: self.vars.iter().filter(|(name, _)| keep(name)).cloned().collect() }
+        let vars = self.vars.iter().filter(|(name, _)| keep(name)).cloned().collect();
+        Self { vars, device: self.device.clone() }
     }
 
     /// Numbers in all of them.
@@ -78,7 +90,7 @@ impl Params {
             if value.shape() != var.shape() {
                 bail!("{name} has the shape {:?}, where {:?} is needed", value.shape(), var.shape());
             }
-            var.set(&value.contiguous()?)?;
+            var.set(&value.to_device(&self.device)?.contiguous()?)?;
         }
         Ok(())
     }

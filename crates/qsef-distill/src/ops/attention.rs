@@ -5,7 +5,7 @@ use pulp::Arch;
 use qsef_candle::dense::softmax;
 use rayon::prelude::*;
 
-use super::{Spans, floats, of_storage};
+use super::{Spans, composed, floats, of_storage};
 
 /// Query, key and value of a token stand side by side: (tokens, 3 · hidden).
 #[derive(Clone)]
@@ -183,6 +183,9 @@ impl CustomOp2 for Mix {
 /// # Errors
 /// For a tensor that is no contiguous matrix.
 pub fn shares(qkv: &Tensor, spans: &Spans, heads: usize) -> Result<Tensor> {
+    if !qkv.device().is_cpu() {
+        return composed::shares(qkv, spans, heads);
+    }
     qkv.apply_op1(Shares { spans: spans.clone(), heads })
 }
 
@@ -191,5 +194,8 @@ pub fn shares(qkv: &Tensor, spans: &Spans, heads: usize) -> Result<Tensor> {
 /// # Errors
 /// As [`shares`].
 pub fn mix(shares: &Tensor, qkv: &Tensor, spans: &Spans, heads: usize) -> Result<Tensor> {
+    if !qkv.device().is_cpu() {
+        return composed::mix(shares, qkv, spans, heads);
+    }
     shares.apply_op2(qkv, Mix(Shares { spans: spans.clone(), heads }))
 }

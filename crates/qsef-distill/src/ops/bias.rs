@@ -3,7 +3,7 @@ use pulp::Arch;
 use qsef_candle::dense::{erf, exp};
 use rayon::prelude::*;
 
-use super::{PART, add_to, floats, of_storage, total};
+use super::{PART, add_to, composed, floats, of_storage, total};
 
 /// What follows a sum.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -94,6 +94,9 @@ impl CustomOp2 for AddBias {
 /// # Errors
 /// For other shapes than these.
 pub fn add_bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return composed::add_bias(x, bias);
+    }
     x.apply_op2(bias, AddBias(After::Nothing))
 }
 
@@ -102,5 +105,8 @@ pub fn add_bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// As [`add_bias`].
 pub fn add_bias_gelu(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return composed::add_bias_gelu(x, bias);
+    }
     x.apply_op2(bias, AddBias(After::Gelu))
 }

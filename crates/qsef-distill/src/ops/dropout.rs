@@ -1,4 +1,4 @@
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor};
 use pulp::Arch;
 use rayon::prelude::*;
 
@@ -58,5 +58,11 @@ pub fn dropout(x: &Tensor, share: f32, seed: u64) -> Result<Tensor> {
         return Ok(x.clone());
     }
     let seed = mixed(seed as u32) ^ mixed((seed >> 32) as u32 ^ 0x9e37_79b9);
-    x.apply_op1(Dropout { seed, below: (f64::from(share) * 4_294_967_296.0) as u32, scale: 1.0 / (1.0 - share) })
+    let op = Dropout { seed, below: (f64::from(share) * 4_294_967_296.0) as u32, scale: 1.0 / (1.0 - share) };
+    if !x.device().is_cpu() {
+        // The same numbers stay there.
+        let kept = Tensor::ones(x.shape(), DType::F32, &Device::Cpu)?.apply_op1_no_bwd(&op)?;
+        return x * kept.to_device(x.device())?;
+    }
+    x.apply_op1(op)
 }

@@ -1,6 +1,6 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::{Spans, add_to, floats, of_storage};
+use super::{Spans, add_to, composed, floats, of_storage};
 
 struct MeanOfHeads {
     spans: Spans,
@@ -39,5 +39,8 @@ impl CustomOp1 for MeanOfHeads {
 /// # Errors
 /// Candle's own.
 pub fn mean_of_heads(shares: &Tensor, spans: &Spans, heads: usize) -> Result<Tensor> {
+    if !shares.device().is_cpu() {
+        return composed::mean_of_heads(shares, spans, heads);
+    }
     shares.apply_op1(MeanOfHeads { spans: spans.clone(), heads })
 }

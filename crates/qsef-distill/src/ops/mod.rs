@@ -1,10 +1,12 @@
 //! Operations of an encoder over packed texts, with gradients. The tokens of all texts of a batch stand in one matrix, (tokens, hidden),
 //! one text's after the other's: nothing is padded, so nothing is masked, and texts of any length share a batch.
 //!
-//! Candle's fused operations have no gradient, and those it is composed of copy at every step; these have both passes over slices.
+//! Candle's fused operations have no gradient, and those it is composed of copy at every step; these have both passes over slices. On other
+//! devices than the processor they are composed of candle's.
 
 mod attention;
 mod bias;
+mod composed;
 mod dropout;
 mod heads;
 mod norm;

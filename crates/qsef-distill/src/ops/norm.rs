@@ -3,7 +3,7 @@ use pulp::Arch;
 use qsef_candle::dense::sum;
 use rayon::prelude::*;
 
-use super::{PART, add_to, floats, of_storage, total};
+use super::{PART, add_to, composed, floats, of_storage, total};
 
 struct NormOfSum {
     eps: f32,
@@ -109,5 +109,8 @@ impl CustomOp3 for NormOfSum {
 /// # Errors
 /// For other shapes than these.
 pub fn norm_of_sum(x: &Tensor, y: &Tensor, scale: &Tensor, eps: f64) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return composed::norm_of_sum(x, y, scale, eps);
+    }
     x.apply_op3(y, scale, NormOfSum { eps: eps as f32 })
 }

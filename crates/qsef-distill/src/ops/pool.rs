@@ -1,6 +1,6 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::{Spans, add_to, floats, of_storage};
+use super::{Spans, add_to, composed, floats, of_storage};
 
 struct MeanOfTexts(Spans);
 
@@ -42,5 +42,8 @@ impl CustomOp1 for MeanOfTexts {
 /// # Errors
 /// For a tensor that is no contiguous matrix.
 pub fn mean_of_texts(x: &Tensor, spans: &Spans) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return composed::mean_of_texts(x, spans);
+    }
     x.apply_op1(MeanOfTexts(spans.clone()))
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
-use super::{add_to, floats, of_storage};
+use super::{add_to, composed, floats, of_storage};
 
 struct Rows(Arc<[u32]>);
 
@@ -39,5 +39,8 @@ impl CustomOp1 for Rows {
 /// # Errors
 /// For a row beyond the table.
 pub fn rows(table: &Tensor, ids: Arc<[u32]>) -> Result<Tensor> {
+    if !table.device().is_cpu() {
+        return composed::rows(table, &ids);
+    }
     table.apply_op1(Rows(ids))
 }

@@ -26,5 +26,8 @@ impl CustomOp1 for Times {
 /// # Errors
 /// For other shapes than these.
 pub fn times(x: &Tensor, matrix: &Tensor) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return x.contiguous()?.matmul(matrix);
+    }
     x.contiguous()?.apply_op1(Times(matrix.detach()))
 }

@@ -39,10 +39,47 @@ struct Slot {
     name: String,
     var: Var,
     decays: bool,
-    mean: Vec<f32>,
-    square: Vec<f32>,
+    moments: Moments,
     /// The sum of gradients since the last step.
     sum: Option<Tensor>,
+}
+
+/// What is remembered of a variable's gradients: their mean and their mean square.
+enum Moments {
+    /// In the processor's memory.
+    Here(Vec<f32>, Vec<f32>),
+    /// On the variable's device.
+    There(Tensor, Tensor),
+}
+
+impl Moments {
+    fn new(var: &Var) -> Result<Self> {
+        if var.device().is_cpu() {
+            return Ok(Self::Here(vec![0.0; var.elem_count()], vec![0.0; var.elem_count()]));
+        }
+        Ok(Self::There(var.zeros_like()?, var.zeros_like()?))
+    }
+
+    fn as_tensors(&self) -> Result<[Tensor; 2]> {
+        let tensor = |values: &[f32]| Tensor::from_slice(values, values.len(), &Device::Cpu);
+        match self {
+            Self::Here(mean, square) => Ok([tensor(mean)?, tensor(square)?]),
+            Self::There(mean, square) => Ok([mean.flatten_all()?, square.flatten_all()?]),
+        }
+    }
+
+    /// Sets what [`Moments::as_tensors`] gave.
+    fn set(&mut self, from: [Tensor; 2]) -> Result<()> {
+        let [mean, square] = from;
+        match self {
+            Self::Here(to_mean, to_square) => (*to_mean, *to_square) = (mean.to_vec1()?, square.to_vec1()?),
+            Self::There(to_mean, to_square) => {
+                let there = |from: Tensor, to: &Tensor| from.to_device(to.device())?.reshape(to.shape());
+                (*to_mean, *to_square) = (there(mean, to_mean)?, there(square, to_square)?);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter), whose state can be read and set exactly; candle's cannot.
@@ -53,9 +90,9 @@ pub struct AdamW {
     parts: u64,
 }
 
-/// One variable's step, in place and in one passage over the memory.
-struct Step<'a> {
-    moments: Mutex<(&'a mut [f32], &'a mut [f32])>,
+/// One variable's step.
+#[derive(Clone, Copy)]
+struct Step {
     scale: f32,
     rate: f32,
     shrink: f32,
@@ -66,7 +103,36 @@ struct Step<'a> {
     eps: f32,
 }
 
-impl InplaceOp2 for Step<'_> {
+impl Step {
+    fn make(&self, var: &Var, grad: &Tensor, moments: &mut Moments) -> Result<()> {
+        match moments {
+            Moments::Here(mean, square) => {
+                let step = InPlace { step: *self, moments: Mutex::new((mean, square)) };
+                var.as_tensor().inplace_op2(grad, &step)
+            }
+            Moments::There(mean, square) => {
+                let blend = |old: &Tensor, new: Tensor, stays: f32| {
+                    let (stays, comes) = (f64::from(stays), f64::from(1.0 - stays));
+                    (old * stays)? + (new * comes)?
+                };
+                let grad = (grad.detach() * f64::from(self.scale))?;
+                *square = blend(square, grad.sqr()?, self.beta2)?;
+                *mean = blend(mean, grad, self.beta1)?;
+                let root = ((&*square * f64::from(self.corrections.1))?.sqrt()? + f64::from(self.eps))?;
+                let change = ((&*mean * f64::from(self.corrections.0 * self.rate))? / root)?;
+                var.set(&((var.as_detached_tensor() * f64::from(self.shrink))? - change)?)
+            }
+        }
+    }
+}
+
+/// A step in one passage over the memory.
+struct InPlace<'a> {
+    step: Step,
+    moments: Mutex<(&'a mut Vec<f32>, &'a mut Vec<f32>)>,
+}
+
+impl InplaceOp2 for InPlace<'_> {
     fn name(&self) -> &'static str {
         "adamw"
     }
@@ -78,6 +144,7 @@ impl InplaceOp2 for Step<'_> {
         let grad = grad.as_slice::<f32>()?.get(start..end).unwrap_or_default();
         let mut moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
         let (mean, square) = &mut *moments;
+        let step = self.step;
         let parts = var.par_chunks_mut(SIZE).zip(grad.par_chunks(SIZE));
         let parts = parts.zip(mean.par_chunks_mut(SIZE)).zip(square.par_chunks_mut(SIZE));
         let arch = Arch::new();
@@ -86,11 +153,11 @@ impl InplaceOp2 for Step<'_> {
                 for (((var, grad), mean), square) in
                     var.iter_mut().zip(grad).zip(mean.iter_mut()).zip(square.iter_mut())
                 {
-                    let grad = grad * self.scale;
-                    *mean = self.beta1 * *mean + (1.0 - self.beta1) * grad;
-                    *square = self.beta2 * *square + (1.0 - self.beta2) * grad * grad;
-                    let root = (*square * self.corrections.1).sqrt() + self.eps;
-                    *var = *var * self.shrink - self.rate * (*mean * self.corrections.0) / root;
+                    let grad = grad * step.scale;
+                    *mean = step.beta1 * *mean + (1.0 - step.beta1) * grad;
+                    *square = step.beta2 * *square + (1.0 - step.beta2) * grad * grad;
+                    let root = (*square * step.corrections.1).sqrt() + step.eps;
+                    *var = *var * step.shrink - step.rate * (*mean * step.corrections.0) / root;
                 }
             });
         });
@@ -100,16 +167,15 @@ impl InplaceOp2 for Step<'_> {
 
 impl AdamW {
     /// For these variables.
-    pub fn new(params: &Params, settings: AdamWSettings) -> Self {
-        let slot = |(name, var): (&str, &Var)| Slot {
-            name: name.to_owned(),
-            var: var.clone(),
-            decays: var.rank() > 1 && !name.contains("norm"),
-            mean: vec![0.0; var.elem_count()],
-            square: vec![0.0; var.elem_count()],
-            sum: None,
+    ///
+    /// # Errors
+    /// Candle's own.
+    pub fn new(params: &Params, settings: AdamWSettings) -> Result<Self> {
+        let slot = |(name, var): (&str, &Var)| {
+            let decays = var.rank() > 1 && !name.contains("norm");
+            Ok(Slot { name: name.to_owned(), var: var.clone(), decays, moments: Moments::new(var)?, sum: None })
         };
-        Self { settings, slots: params.iter().map(slot).collect(), steps: 0, parts: 0 }
+        Ok(Self { settings, slots: params.iter().map(slot).collect::<Result<_>>()?, steps: 0, parts: 0 })
     }
 
     /// Takes in the gradients of a part of a batch.
@@ -152,7 +218,6 @@ impl AdamW {
         for slot in &mut self.slots {
             let Some(sum) = slot.sum.take() else { continue };
             let step = Step {
-                moments: Mutex::new((&mut slot.mean, &mut slot.square)),
                 scale: scale as f32,
                 rate: rate as f32,
                 shrink: if slot.decays { (1.0 - rate * weight_decay) as f32 } else { 1.0 },
@@ -161,7 +226,7 @@ impl AdamW {
                 corrections: (correction(beta1), correction(beta2)),
                 eps: eps as f32,
             };
-            slot.var.as_tensor().inplace_op2(&sum, &step)?;
+            step.make(&slot.var, &sum, &mut slot.moments)?;
         }
         Ok(length)
     }
@@ -178,9 +243,9 @@ impl AdamW {
     pub fn state(&self) -> Result<HashMap<String, Tensor>> {
         let mut state = HashMap::new();
         for slot in &self.slots {
-            let tensor = |values: &[f32]| Tensor::from_slice(values, values.len(), &Device::Cpu);
-            state.insert(format!("{}.mean", slot.name), tensor(&slot.mean)?);
-            state.insert(format!("{}.square", slot.name), tensor(&slot.square)?);
+            let [mean, square] = slot.moments.as_tensors()?;
+            state.insert(format!("{}.mean", slot.name), mean);
+            state.insert(format!("{}.square", slot.name), square);
         }
         Ok(state)
     }
@@ -191,17 +256,57 @@ impl AdamW {
     /// Where something is missing or of another size.
     pub fn set_state(&mut self, state: &HashMap<String, Tensor>, steps: u64) -> Result<()> {
         for slot in &mut self.slots {
-            for (part, to) in [("mean", &mut slot.mean), ("square", &mut slot.square)] {
+            let find = |part: &str| {
                 let name = format!("{}.{part}", slot.name);
                 let Some(from) = state.get(&name) else { bail!("{name} is missing") };
-                let values = from.to_vec1::<f32>()?;
-                if values.len() != to.len() {
-                    bail!("{name} has {} numbers, where {} are needed", values.len(), to.len());
+                if from.elem_count() != slot.var.elem_count() {
+                    bail!("{name} has {} numbers, where {} are needed", from.elem_count(), slot.var.elem_count());
                 }
-                *to = values;
-            }
+                Ok(from.clone())
+            };
+            let found = [find("mean")?, find("square")?];
+            slot.moments.set(found)?;
         }
         self.steps = steps;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_the_same_on_other_devices() {
+        let start = Tensor::new(&[[0.5f32, -1.0, 2.0], [0.0, 3.0, -0.25]], &Device::Cpu).unwrap();
+        let (here, there) = (Var::from_tensor(&start.copy().unwrap()).unwrap(), Var::from_tensor(&start).unwrap());
+        let mut of_here = Moments::new(&here).unwrap();
+        let mut of_there = Moments::There(there.zeros_like().unwrap(), there.zeros_like().unwrap());
+        for i in 1..5 {
+            let grad = (&start * f64::from(i)).unwrap().sin().unwrap();
+            let step = Step {
+                scale: 0.7,
+                rate: 0.01,
+                shrink: 0.999,
+                beta1: 0.9,
+                beta2: 0.98,
+                corrections: (1.3, 1.1),
+                eps: 1e-6,
+            };
+            step.make(&here, &grad, &mut of_here).unwrap();
+            step.make(&there, &grad, &mut of_there).unwrap();
+        }
+        let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let close = |a: &Tensor, b: &Tensor| {
+            values(a).iter().zip(values(b)).for_each(|(a, b)| assert!((a - b).abs() < 1e-6, "{a} and {b}"));
+        };
+        close(&here, &there);
+        let [mean, square] = of_there.as_tensors().unwrap();
+        let [own_mean, own_square] = of_here.as_tensors().unwrap();
+        close(&mean, &own_mean);
+        close(&square, &own_square);
+        let mut again = Moments::There(there.zeros_like().unwrap(), there.zeros_like().unwrap());
+        again.set([mean.clone(), square]).unwrap();
+        close(&again.as_tensors().unwrap()[0], &mean);
     }
 }

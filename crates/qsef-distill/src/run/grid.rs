@@ -25,11 +25,12 @@ fn read_result(path: &Path, id: &str) -> Option<RunResult> {
 /// [`Error::Cancelled`], after which the same call goes on where this one stopped; those of files, models and training.
 pub fn run(config: &Config, host: &Host<'_>) -> Result<Results> {
     let began = Instant::now();
+    let device = config.device.open()?;
     let data = DataSet::read(config.task, &config.data, &config.valid, &config.test)?;
     let rows = data.train.share(*config.fraction.get_ref(), SHARE_SEED);
     let modes = config.modes()?;
     let mut texts = Texts::new(config, &data, &rows, modes.iter().any(|mode| mode.augment > 0.0), host)?;
-    let start = Start::new(config, &texts, host)?;
+    let start = Start::new(config, &texts, &device, host)?;
     let all = data.encode(&start.words, &texts.rows.texts())?;
     let mut layers: Vec<usize> =
         modes.iter().filter(|m| m.loss.needs_states()).flat_map(|m| m.loss.layers.iter().map(|(_, of)| *of)).collect();
@@ -39,7 +40,7 @@ pub fn run(config: &Config, host: &Host<'_>) -> Result<Results> {
         tokens: modes.iter().any(|mode| mode.loss.tokens && mode.loss.align > 0.0),
         maps: modes.iter().any(|mode| mode.loss.maps > 0.0),
     };
-    let question = Question { texts: &texts.rows.texts, tokens: &all, layers, keep };
+    let question = Question { texts: &texts.rows.texts, tokens: &all, layers, keep, device: &device };
     let dir = config.out.join("teacher");
     let mut taught = match &config.teacher {
         Some(teacher) => Some(teach(teacher, &data, config.max_tokens, &dir, &question, host)?),

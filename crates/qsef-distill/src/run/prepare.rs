@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::Path};
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use qsef_core::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,8 @@ pub(crate) struct Question<'a> {
     pub tokens: &'a [Tokens],
     pub layers: Vec<usize>,
     pub keep: Keep,
+    /// Where it computes.
+    pub device: &'a Device,
 }
 
 pub(crate) fn failed(error: candle_core::Error) -> Error {
@@ -82,6 +84,7 @@ pub fn prepare_teacher(
     data: &DataSet,
     window: usize,
     dir: &Path,
+    device: &Device,
     host: &Host<'_>,
 ) -> Result<(Classifier, Words, TeacherResult)> {
     let base = (host.resolve)(&config.base)?;
@@ -97,15 +100,15 @@ pub fn prepare_teacher(
         && of == run
     {
         let (shape, tensors) = read_weights(dir)?;
-        let model = Classifier::of_tensors(&shape, &tensors, classes.len(), config.seed).map_err(failed)?;
+        let model = Classifier::of_tensors(&shape, &tensors, classes.len(), config.seed, device).map_err(failed)?;
         return Ok((model, words, result));
     }
     std::fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
     let (shape, tensors) = read_weights(&base)?;
     if config.trained {
-        return trained(config, &base, words, (&shape, &tensors), data);
+        return trained(config, &base, words, (&shape, &tensors), data, device);
     }
-    let mut model = Classifier::of_tensors(&shape, &tensors, classes.len(), config.seed).map_err(failed)?;
+    let mut model = Classifier::of_tensors(&shape, &tensors, classes.len(), config.seed, device).map_err(failed)?;
     if config.fix_words {
         model.fix_words();
     }
@@ -119,7 +122,7 @@ pub fn prepare_teacher(
     let trainer = Trainer {
         settings: config.train.clone(),
         student: &model,
-        objective: Objective::new(loss, width, width, 1.0, config.seed).map_err(failed)?,
+        objective: Objective::new(loss, width, width, 1.0, config.seed, device).map_err(failed)?,
         sampler: Sampler::new(Sampling::Uniform, &even, batch, steps, config.seed),
         tokens: &train,
         labels: &data.answers(&data.train, &train),
@@ -167,6 +170,7 @@ fn trained(
     words: Words,
     (shape, tensors): (&EncoderConfig, &HashMap<String, Tensor>),
     data: &DataSet,
+    device: &Device,
 ) -> Result<(Classifier, Words, TeacherResult)> {
     let (labels, classes) = (read_labels(base)?, data.classes());
     if labels != classes {
@@ -180,7 +184,7 @@ fn trained(
             classes.len()
         )));
     }
-    let model = Classifier::of_tensors(shape, tensors, labels.len(), config.seed).map_err(failed)?;
+    let model = Classifier::of_tensors(shape, tensors, labels.len(), config.seed, device).map_err(failed)?;
     let measure = |rows: &Rows| -> Result<f64> {
         let tokens = data.encode(&words, &rows.texts())?;
         Ok(data.judge(rows, &tokens, &predict(&model, &tokens).map_err(failed)?).measure)
@@ -254,7 +258,7 @@ pub(crate) fn teach(
                     same_tokens(&texts, question.tokens, &tokens)?;
                 }
             }
-            let (model, words, result) = prepare_teacher(encoder, data, window, dir, host)?;
+            let (model, words, result) = prepare_teacher(encoder, data, window, dir, question.device, host)?;
             let train = read_texts(encoder, &model, &words, data, &texts, window, dir, question, host)?;
             let valid = predict(&model, &data.encode(&words, &data.valid.texts())?).map_err(failed)?;
             Ok(Taught { train, valid_vectors: Some(valid.vectors), result })

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use candle_core::Device;
 use qsef_core::{Error, Result};
 
 use super::{
@@ -124,19 +125,21 @@ fn whole(config: &Config, host: &Host<'_>) -> Result<(Words, PathBuf)> {
 /// Who learns, before it has learnt.
 pub(crate) struct Start {
     pub words: Words,
+    device: Device,
     shape: EncoderConfig,
     tensors: Option<HashMap<String, candle_core::Tensor>>,
 }
 
 impl Start {
-    pub fn new(config: &Config, texts: &Texts, host: &Host<'_>) -> Result<Self> {
+    pub fn new(config: &Config, texts: &Texts, device: &Device, host: &Host<'_>) -> Result<Self> {
+        let device = device.clone();
         let student = &config.student;
         if let Some(base) = &student.base {
             let dir = (host.resolve)(base)?;
             let (shape, tensors) = read_weights(&dir)?;
             let window = config.max_tokens.min(shape.max_position_embeddings);
             let words = Words::load(&dir.join("tokenizer.json"), window)?;
-            return Ok(Self { words, shape, tensors: Some(tensors) });
+            return Ok(Self { words, device, shape, tensors: Some(tensors) });
         }
         let whole = Words::load(&(host.resolve)(&student.tokenizer)?.join("tokenizer.json"), config.max_tokens)?;
         let words = match student.vocabulary {
@@ -146,13 +149,13 @@ impl Start {
         let (layers, hidden, heads) = (student.layers, student.hidden, student.heads);
         let mut shape = EncoderConfig::new(words.vocabulary(), layers, hidden, heads, config.max_tokens);
         shape.intermediate_size = student.inner.unwrap_or(shape.intermediate_size);
-        Ok(Self { words, shape, tensors: None })
+        Ok(Self { words, device, shape, tensors: None })
     }
 
     pub fn model(&self, classes: usize, seed: u64) -> Result<Classifier> {
         match &self.tensors {
-            Some(tensors) => Classifier::of_tensors(&self.shape, tensors, classes, seed),
-            None => Classifier::random(&self.shape, classes, seed),
+            Some(tensors) => Classifier::of_tensors(&self.shape, tensors, classes, seed, &self.device),
+            None => Classifier::random(&self.shape, classes, seed, &self.device),
         }
         .map_err(failed)
     }
@@ -185,7 +188,9 @@ impl Class<'_> {
         let labels = self.texts.answers(data, self.tokens, mode.loss.needs_teacher());
         let settings = self.config.train.clone();
         let steps = settings.steps;
-        let objective = Objective::new(mode.loss.clone(), width, of_teacher, f64::from(mean), seed).map_err(failed)?;
+        let device = model.params().device();
+        let objective = Objective::new(mode.loss.clone(), width, of_teacher, f64::from(mean), seed, device);
+        let objective = objective.map_err(failed)?;
         let trainer = Trainer {
             sampler: Sampler::new(mode.sampling, difficulty, settings.batch, steps, seed),
             settings,

@@ -203,17 +203,17 @@ impl Knowledge {
         self.logits.iter().zip(labels).map(of).collect()
     }
 
-    /// The targets of some texts.
+    /// The targets of some texts, on a device.
     ///
     /// # Errors
     /// Candle's own.
-    pub fn targets(&self, rows: &[usize], settings: &Settings, to: &mut Targets) -> Candle<()> {
+    pub fn targets(&self, rows: &[usize], settings: &Settings, device: &Device, to: &mut Targets) -> Candle<()> {
         let matrix = |from: &[Vec<f32>], width: Option<usize>| -> Candle<Tensor> {
             let flat: Vec<f32> = rows.iter().filter_map(|row| from.get(*row)).flatten().copied().collect();
             let count = flat.len();
             match width {
-                Some(width) => Tensor::from_vec(flat, (count / width.max(1), width), &Device::Cpu),
-                None => Tensor::from_vec(flat, count, &Device::Cpu),
+                Some(width) => Tensor::from_vec(flat, (count / width.max(1), width), device),
+                None => Tensor::from_vec(flat, count, device),
             }
         };
         if settings.kd > 0.0 {

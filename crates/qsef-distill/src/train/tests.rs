@@ -40,23 +40,23 @@ fn words(count: usize, seed: u64) -> (Vec<Tokens>, Vec<Vec<usize>>) {
     let mut classes = Vec::new();
     for text in &mut texts {
         let ids = std::mem::take(&mut text.ids);
-        for (number, id) in (0..).zip(&ids) {
+        for id in &ids {
             let token = text.ids.len() as u32;
-            text.words.push(Word { number, token, bytes: 0..1 });
+            text.words.push(Word { tokens: token..token + 1, bytes: 0..1 });
             text.ids.push(*id);
             if id % 7 == 0 && text.ids.len() < 7 {
                 text.ids.push(29);
             }
         }
         text.ids.truncate(8);
-        text.words.retain(|word| word.token < 8);
-        classes.push(text.words.iter().map(|word| text.ids[word.token as usize] as usize / 10).collect());
+        text.words.retain(|word| word.tokens.start < 8);
+        classes.push(text.words.iter().map(|word| text.ids[word.tokens.start as usize] as usize / 10).collect());
     }
     (texts, classes)
 }
 
 fn small(seed: u64, layers: usize, hidden: usize) -> Classifier {
-    Classifier::random(&EncoderConfig::new(30, layers, hidden, 4, 8), 3, seed).unwrap()
+    Classifier::random(&EncoderConfig::new(30, layers, hidden, 4, 8), 3, seed, &Device::Cpu).unwrap()
 }
 
 /// Every term at once.
@@ -128,7 +128,7 @@ impl World {
         let trainer = Trainer {
             settings: TrainSettings { steps, ..settings },
             student,
-            objective: Objective::new(loss, 8, 16, 0.5, 3).unwrap(),
+            objective: Objective::new(loss, 8, 16, 0.5, 3, &Device::Cpu).unwrap(),
             sampler: Sampler::new(Sampling::Dynamic, &self.resistance, 12, 40, 3),
             tokens: &self.tokens,
             labels: &self.labels,
@@ -162,7 +162,7 @@ fn values(model: &Classifier) -> Vec<Vec<f32>> {
 fn every_variable_gets_a_gradient() {
     for world in [World::new(), World::of(words)] {
         let student = small(1, 2, 8);
-        let mut objective = Objective::new(all_terms(), 8, 16, 0.5, 3).unwrap();
+        let mut objective = Objective::new(all_terms(), 8, 16, 0.5, 3, &Device::Cpu).unwrap();
         let rows: Vec<usize> = (0..60).collect();
         let batch = Batch::of(&world.tokens);
         let labels: Vec<u32> = world.labels.iter().flatten().map(|l| *l as u32).collect();
@@ -172,7 +172,7 @@ fn every_variable_gets_a_gradient() {
             resistance: Some(Tensor::from_vec(world.resistance.clone(), 60, &Device::Cpu).unwrap()),
             ..Targets::default()
         };
-        world.teacher.targets(&rows, objective.settings(), &mut targets).unwrap();
+        world.teacher.targets(&rows, objective.settings(), &Device::Cpu, &mut targets).unwrap();
         let (logits, pass) = student.forward(&batch, Chance::default()).unwrap();
         let loss = objective.of(&logits, &pass, &batch, &targets, 4).unwrap();
         assert_eq!((loss.terms.len(), loss.task.len()), (6, 60));

@@ -179,15 +179,15 @@ impl Trainer<'_> {
     fn targets(&self, rows: &[usize]) -> candle_core::Result<Targets> {
         let labels: Vec<u32> =
             rows.iter().filter_map(|row| self.labels.get(*row)).flatten().map(|label| *label as u32).collect();
-        let count = labels.len();
+        let (count, device) = (labels.len(), self.student.params().device());
         let resistance: Vec<f32> = rows.iter().filter_map(|row| self.resistance.get(*row)).copied().collect();
         let mut targets = Targets {
-            labels: Some(Tensor::from_vec(labels, (count, 1), &Device::Cpu)?),
-            resistance: Some(Tensor::from_vec(resistance, rows.len(), &Device::Cpu)?),
+            labels: Some(Tensor::from_vec(labels, (count, 1), device)?),
+            resistance: Some(Tensor::from_vec(resistance, rows.len(), device)?),
             ..Targets::default()
         };
         if let Some(teacher) = self.teacher {
-            teacher.targets(rows, self.objective.settings(), &mut targets)?;
+            teacher.targets(rows, self.objective.settings(), device, &mut targets)?;
         }
         Ok(targets)
     }
@@ -213,7 +213,7 @@ impl Trainer<'_> {
         let settings = self.settings.clone();
         let mut params = self.student.trained();
         params.extend(self.objective.params());
-        let mut optimiser = AdamW::new(&params, settings.optimiser);
+        let mut optimiser = AdamW::new(&params, settings.optimiser).map_err(candle)?;
         let schedule = Schedule {
             rate: settings.rate,
             warm_up: (settings.steps as f64 * settings.warm_up) as u64,
