@@ -6,7 +6,7 @@ use std::{fmt::Write, path::Path};
 
 use assert_cmd::cargo::cargo_bin_cmd;
 use qsef::{
-    AnyExpert, Budget, DistilledFolder, ExpertCall, ExpertProfile, Models, Outcome, Payload, Plan, Registry,
+    AnyExpert, Budget, DistilledFolder, ExpertCall, ExpertProfile, Models, Outcome, Part, Payload, Plan, Registry,
     experts::FnExpert,
 };
 use serde_json::Value;
@@ -34,6 +34,35 @@ fn prepare(dir: &Path, modes: &str) {
         "data = \"rows.jsonl\"\nvalid = \"rows.jsonl\"\ntest = \"rows.jsonl\"\nout = \"out\"\nsteps = 40\nseeds = [1, 2]\n\
          modes = [{modes}]\n[student]\nlayers = 1\nhidden = 32\nheads = 2\n[train]\nbatch = 24\nrate = 0.01\nvalidate_every = 20\n"
     );
+    std::fs::write(dir.join("run.toml"), config).unwrap();
+}
+
+/// Rows whose parts are bills and days, and a configuration in a directory.
+fn prepare_parts(dir: &Path) {
+    let (bills, days) = (CLASSES[0].1, ["monday", "tuesday", "friday", "next week", "the first of may", "sunday"]);
+    let mut rows = String::new();
+    for (split, count) in [("train", 180), ("val", 30), ("test", 60)] {
+        for i in 0..count {
+            let (bill, day) = (bills[i % 6], days[(i / 6 + i / 36) % 6]);
+            let (before, between, after) =
+                [("Pay the ", " on ", ""), ("what is the ", " of ", ", please?"), ("show my ", " for ", " again")]
+                    [i / 2 % 3];
+            let at = before.len() + bill.len() + between.len();
+            let row = serde_json::json!({
+                "text": format!("{before}{bill}{between}{day}{after}"),
+                "spans": [
+                    {"start": before.len(), "end": before.len() + bill.len(), "label": "bill"},
+                    {"start": at, "end": at + day.len(), "label": "day"},
+                ],
+                "split": split,
+            });
+            writeln!(rows, "{row}").unwrap();
+        }
+    }
+    std::fs::write(dir.join("rows.jsonl"), rows).unwrap();
+    let config = "task = \"extract\"\ndata = \"rows.jsonl\"\nvalid = \"rows.jsonl\"\ntest = \"rows.jsonl\"\nout = \"out\"\nsteps = 120\n\
+                  seeds = [1]\nmodes = [\"none\", \"none+augment\"]\n[student]\nlayers = 1\nhidden = 32\nheads = 2\n[train]\nbatch = 24\n\
+                  rate = 0.01\nvalidate_every = 40\n";
     std::fs::write(dir.join("run.toml"), config).unwrap();
 }
 
@@ -193,4 +222,41 @@ async fn a_student_becomes_an_expert_while_the_registry_is_in_use() {
     std::fs::remove_dir_all(experts.join("topics")).unwrap();
     assert!(folder.refresh(&mut registry).await.unwrap().is_empty());
     assert!(registry.get("topics").is_none());
+}
+
+#[tokio::test]
+async fn an_expert_that_finds_parts_gives_them_as_json() {
+    let dir = tempfile::tempdir().unwrap();
+    prepare_parts(dir.path());
+    let config = dir.path().join("run.toml");
+    let config = config.to_str().unwrap();
+    let ended = qsef(&["distill", "run", "--config", config]).output().unwrap();
+    let (told, errors) = (String::from_utf8(ended.stdout).unwrap(), String::from_utf8(ended.stderr).unwrap());
+    assert!(ended.status.success() && told.contains("span F1"), "{told}{errors}");
+    // What is done is not done again.
+    let ended = qsef(&["distill", "run", "--config", config, "--json"]).output().unwrap();
+    let results: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert_eq!(results["measure"], "span F1");
+    assert!(results["runs"][0]["span_f1"].as_f64().unwrap() > 0.9, "{results}");
+
+    let into = dir.path().join("experts");
+    let about = "Finds bills and days in a request.";
+    let args = ["distill", "export", "--config", config, "--id", "bills", "--description", about, "--json", "--into"];
+    let ended = qsef(&[args.as_slice(), &[into.to_str().unwrap()]].concat()).output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let exported: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert!(exported["span_f1"].as_f64().unwrap() > 0.9, "{exported}");
+
+    let embedder = Models::open(|_| {}).unwrap().embedder(qsef::DEFAULT_EMBEDDER).await.unwrap();
+    let general = FnExpert::new(ExpertProfile::new("general", "Answers anything."), |_| Ok(Payload::text("hm")));
+    let mut registry = Registry::new(embedder, vec![AnyExpert::new(general)], Some("general")).await.unwrap();
+    assert!(DistilledFolder::new(&into).refresh(&mut registry).await.unwrap().is_empty());
+    let expert = registry.get("bills").unwrap();
+    let payload = expert.run(ExpertCall::new("Pay the rent on the first of may")).await.unwrap().payload;
+    let parts: Vec<Part> = serde_json::from_value(payload.value).unwrap();
+    let parts: Vec<_> = parts.iter().map(|p| (p.label.as_str(), p.text.as_str(), p.start, p.end)).collect();
+    assert_eq!(parts, [("bill", "rent", 8, 12), ("day", "the first of may", 16, 32)]);
+    // Nothing to find is nothing that it covers.
+    let covers = |task: &str| expert.covers(task).unwrap();
+    assert!(covers("show my invoice for sunday again") > covers("why"), "{} {}", covers("why"), covers("show my fee"));
 }

@@ -13,7 +13,7 @@ use qsef_distill::{
     data::Task,
     export::{PROFILE, Profile},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Models;
 
@@ -31,7 +31,7 @@ enum Student {
 }
 
 /// A part of a text that an expert found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Part {
     /// What it is.
     pub label: String,
