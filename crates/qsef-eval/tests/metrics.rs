@@ -39,7 +39,7 @@ fn classes() {
 #[test]
 fn spans() {
     let all = &references()["spans"];
-    let read = |name: &str| -> Vec<Vec<(std::ops::Range<usize>, usize)>> {
+    let read = |name: &str| -> Vec<Vec<LabelledSpan>> {
         let texts: Vec<Vec<[usize; 3]>> = list(&all[name]);
         texts.iter().map(|text| text.iter().map(|[start, end, label]| (*start..*end, *label)).collect()).collect()
     };

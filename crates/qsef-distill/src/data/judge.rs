@@ -1,8 +1,6 @@
 //! How right a model is.
 
-use std::ops::Range;
-
-use qsef_eval::metrics::{accuracy, macro_f1, span_scores};
+use qsef_eval::metrics::{LabelledSpan, accuracy, macro_f1, span_scores};
 
 use super::{DataSet, Rows, Task};
 use crate::{text::Tokens, train::Predictions};
@@ -48,7 +46,7 @@ impl DataSet {
     fn judge_spans(&self, rows: &Rows, tokens: &[Tokens], found: &Predictions) -> Judged {
         let tags = self.tags();
         let mut judged = Judged::default();
-        let (mut truth, mut said): (Vec<Vec<(Range<usize>, usize)>>, Vec<_>) = (Vec::new(), Vec::new());
+        let (mut truth, mut said): (Vec<Vec<LabelledSpan>>, Vec<Vec<LabelledSpan>>) = (Vec::new(), Vec::new());
         for ((logits, text), spans) in found.logits.iter().zip(tokens).zip(&rows.spans) {
             let chosen = tags.decode(logits);
             let each = logits.chunks_exact(tags.count()).zip(&chosen).map(|(row, tag)| probability(row, *tag));

@@ -15,8 +15,11 @@ use qsef_candle::tags::Word;
 use qsef_core::{Error, Result};
 use rand::RngExt;
 
+/// Texts with the classes of each, or of its words.
+type Labelled = (Vec<Tokens>, Vec<Vec<usize>>);
+
 /// Texts of three classes, told by which third of the vocabulary their tokens are of, with some noise.
-fn texts(count: usize, seed: u64) -> (Vec<Tokens>, Vec<Vec<usize>>) {
+fn texts(count: usize, seed: u64) -> Labelled {
     let mut rng = rng(seed, "texts", 0);
     (0..count)
         .map(|i| {
@@ -35,7 +38,7 @@ fn texts(count: usize, seed: u64) -> (Vec<Tokens>, Vec<Vec<usize>>) {
 }
 
 /// The same texts, each word of which has a class: that of its own token. Some words have a token more.
-fn words(count: usize, seed: u64) -> (Vec<Tokens>, Vec<Vec<usize>>) {
+fn words(count: usize, seed: u64) -> Labelled {
     let (mut texts, _) = texts(count, seed);
     let mut classes = Vec::new();
     for text in &mut texts {
@@ -84,7 +87,7 @@ struct World {
     tokens: Vec<Tokens>,
     labels: Vec<Vec<usize>>,
     teacher: Knowledge,
-    valid: (Vec<Tokens>, Vec<Vec<usize>>),
+    valid: Labelled,
     resistance: Vec<f32>,
 }
 
@@ -93,7 +96,7 @@ impl World {
         Self::of(texts)
     }
 
-    fn of(texts: fn(usize, u64) -> (Vec<Tokens>, Vec<Vec<usize>>)) -> Self {
+    fn of(texts: fn(usize, u64) -> Labelled) -> Self {
         let (tokens, labels) = texts(60, 1);
         let teacher = Knowledge::of_encoder(
             &small(9, 2, 16),

@@ -16,5 +16,5 @@ pub use classes::{Binary, accuracy, binary, macro_f1};
 pub use experts::{pareto, specialisation};
 pub use paired::{PairedTest, paired};
 pub use ranks::{Spearman, spearman};
-pub use spans::{SpanScores, span_scores};
+pub use spans::{LabelledSpan, SpanScores, span_scores};
 pub use texts::{Overlap, bleu, rouge_l, rouge_n};

@@ -13,9 +13,12 @@ pub struct SpanScores {
     pub macro_f1: f64,
 }
 
-/// Compares the parts that are in some texts with those found: of each its place and the number of its label. One is right where both are
-/// (as CoNLL's evaluation and seqeval have it).
-pub fn span_scores(truth: &[Vec<(Range<usize>, usize)>], found: &[Vec<(Range<usize>, usize)>]) -> SpanScores {
+/// A part of a text: its place, and the number of its label.
+pub type LabelledSpan = (Range<usize>, usize);
+
+/// Compares the parts that are in some texts with those found. One is right where its place and its label are (as CoNLL's evaluation and
+/// seqeval have it).
+pub fn span_scores(truth: &[Vec<LabelledSpan>], found: &[Vec<LabelledSpan>]) -> SpanScores {
     let labels = truth.iter().chain(found).flatten().map(|(_, label)| label + 1).max().unwrap_or(0);
     // Right, found, there, by label.
     let mut counts = vec![(0usize, 0usize, 0usize); labels];
