@@ -194,16 +194,27 @@ impl DataSet {
         Tags::new(self.labels.len())
     }
 
-    /// Texts as tokens, with their words where parts are found.
+    /// Texts to learn from as tokens, with their words where parts are found.
     ///
     /// # Errors
-    /// As [`Words::encode`] and [`Words::encode_words`].
+    /// As [`Words::encode`] and [`Words::encode_whole`].
     pub fn encode(&self, words: &Words, texts: &[&str]) -> Result<Vec<Tokens>> {
         let encode = |text: &&str| match self.task {
             Task::Classify => Ok(Tokens { ids: words.encode(text)?, words: Vec::new() }),
-            Task::Extract => words.encode_words(text),
+            Task::Extract => words.encode_whole(text),
         };
         texts.iter().map(encode).collect()
+    }
+
+    /// As [`DataSet::encode`], of rows to judge by: parts that the window does not hold are not found.
+    ///
+    /// # Errors
+    /// As [`Words::encode`] and [`Words::encode_words`].
+    pub fn encode_to_judge(&self, words: &Words, rows: &Rows) -> Result<Vec<Tokens>> {
+        match self.task {
+            Task::Classify => self.encode(words, &rows.texts()),
+            Task::Extract => rows.texts.iter().map(|text| words.encode_words(text)).collect(),
+        }
     }
 
     /// What a model should say of rows: of each text its class, or the tags of its words.

@@ -19,7 +19,7 @@ use crate::{
     optim::{AdamW, Schedule},
     run::{Event, fingerprint},
     sample::Sampler,
-    train::Checkpoint,
+    train::{Checkpoint, Running},
 };
 
 /// What is tuned, on what, into which directory.
@@ -215,7 +215,8 @@ impl Work<'_> {
         // The file goes from easy to hard.
         let difficulty: Vec<f32> = (0..self.rows.len()).map(|place| place as f32).collect();
         let mut sampler = Sampler::new(settings.sampling, &difficulty, settings.batch, settings.steps, settings.seed);
-        let mut state = self.resumed(&mut optimiser, &mut sampler)?;
+        let mut running = Running { params, optimiser: &mut optimiser, sampler: &mut sampler };
+        let mut state = self.resumed(&mut running)?;
         let path = self.tune.out.join("log.jsonl");
         let unwritten = |e| Error::io("write", &path, e);
         let mut log = OpenOptions::new().create(true).append(true).open(&path).map_err(unwritten)?;
@@ -227,9 +228,9 @@ impl Work<'_> {
         }
         let mut note = state.before.map_or(String::new(), |loss| format!("valid {loss:.3}"));
         while state.step < settings.steps {
-            let Some(mut logged) = self.step(&mut optimiser, &mut sampler, &schedule, state.step)? else {
+            let Some(mut logged) = self.step(&mut running, &schedule, state.step)? else {
                 state.seconds = so_far + began.elapsed().as_secs_f64();
-                self.save(&optimiser, &sampler, &state)?;
+                self.save(&running, &state)?;
                 return Err(Error::Cancelled);
             };
             state.step += 1;
@@ -253,7 +254,7 @@ impl Work<'_> {
             }
             if state.step.is_multiple_of(settings.checkpoint_every) && !last {
                 state.seconds = so_far + began.elapsed().as_secs_f64();
-                self.save(&optimiser, &sampler, &state)?;
+                self.save(&running, &state)?;
             }
         }
         state.seconds = so_far + began.elapsed().as_secs_f64();
@@ -267,13 +268,8 @@ impl Work<'_> {
 
     /// One step: rows one after the other, each token of their answers counting the same. None where it is cancelled, which changes
     /// nothing.
-    fn step(
-        &self,
-        optimiser: &mut AdamW,
-        sampler: &mut Sampler,
-        schedule: &Schedule,
-        step: u64,
-    ) -> Result<Option<Logged>> {
+    fn step(&self, running: &mut Running<'_>, schedule: &Schedule, step: u64) -> Result<Option<Logged>> {
+        let Running { optimiser, sampler, .. } = running;
         let chosen = sampler.next(step);
         let rows: Vec<&Row> = chosen.iter().filter_map(|place| self.rows.get(*place)).collect();
         let tokens: usize = rows.iter().map(|row| row.tokens.len() - row.from).sum();
@@ -335,14 +331,10 @@ impl Work<'_> {
     }
 
     /// The state of the checkpoint, where there is one.
-    fn resumed(&self, optimiser: &mut AdamW, sampler: &mut Sampler) -> Result<State> {
+    fn resumed(&self, running: &mut Running<'_>) -> Result<State> {
         let Some(checkpoint) = Checkpoint::read(&self.tune.checkpoint(), self.id)? else { return Ok(State::default()) };
-        self.model.params().set(&checkpoint.part("param.")).map_err(candle)?;
-        optimiser.set_state(&checkpoint.part("adam."), checkpoint.optimiser_steps).map_err(candle)?;
+        running.set(&checkpoint).map_err(candle)?;
         let number = |name: &str| checkpoint.tensors.get(name)?.to_vec1::<f64>().ok()?.first().copied();
-        if let Some(current) = checkpoint.tensors.get("sampler") {
-            sampler.set_current(current.to_vec1().map_err(candle)?);
-        }
         Ok(State {
             step: checkpoint.step,
             before: number("before"),
@@ -353,23 +345,15 @@ impl Work<'_> {
         })
     }
 
-    fn save(&self, optimiser: &AdamW, sampler: &Sampler, state: &State) -> Result<()> {
-        let mut tensors = HashMap::new();
-        let mut put = |prefix: &str, from: HashMap<String, Tensor>| {
-            tensors.extend(from.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)));
-        };
-        put("param.", self.model.params().values().map_err(candle)?);
-        put("best.", state.values.clone());
-        put("adam.", optimiser.state().map_err(candle)?);
-        let current = sampler.current();
-        tensors.insert("sampler".into(), Tensor::from_slice(current, current.len(), &Device::Cpu).map_err(candle)?);
+    fn save(&self, running: &Running<'_>, state: &State) -> Result<()> {
+        let mut tensors = running.tensors(&state.values).map_err(candle)?;
         if let Some(before) = state.before {
             tensors.insert("before".into(), Tensor::new(&[before], &Device::Cpu).map_err(candle)?);
         }
         Checkpoint {
             run: self.id.to_owned(),
             step: state.step,
-            optimiser_steps: optimiser.steps(),
+            optimiser_steps: running.optimiser.steps(),
             // More is better there.
             best: state.best.map(|loss| -loss),
             best_step: state.best_step,

@@ -53,8 +53,8 @@ pub fn run(config: &Config, host: &Host<'_>) -> Result<Results> {
         taught.result.train = Some(data.judge(&rows, &all, &said).measure);
     }
     let resistance = resistances(&data, &texts, &all, taught.as_ref());
-    let encode = |texts: Vec<&str>| data.encode(&start.words, &texts);
-    let (valid, test) = (encode(data.valid.texts())?, encode(data.test.texts())?);
+    let encode = |rows| data.encode_to_judge(&start.words, rows);
+    let (valid, test) = (encode(&data.valid)?, encode(&data.test)?);
     let class = Class {
         config,
         data: &data,

@@ -112,8 +112,7 @@ pub fn prepare_teacher(
     if config.fix_words {
         model.fix_words();
     }
-    let encode = |rows: &Rows| data.encode(&words, &rows.texts());
-    let (train, valid) = (encode(&data.train)?, encode(&data.valid)?);
+    let (train, valid) = (data.encode(&words, &data.train.texts())?, data.encode_to_judge(&words, &data.valid)?);
     let even = vec![1.0; train.len()];
     let loss = Settings { normalise: false, smoothing: config.smoothing, ..Settings::default() };
     let width = shape.hidden_size;
@@ -145,7 +144,7 @@ pub fn prepare_teacher(
         },
         cancel: host.cancel,
     })?;
-    let test = encode(&data.test)?;
+    let test = data.encode_to_judge(&words, &data.test)?;
     let accuracy = data.judge(&data.test, &test, &predict(&model, &test).map_err(failed)?).measure;
     let result = TeacherResult {
         kind: "encoder".into(),
@@ -186,7 +185,7 @@ fn trained(
     }
     let model = Classifier::of_tensors(shape, tensors, labels.len(), config.seed, device).map_err(failed)?;
     let measure = |rows: &Rows| -> Result<f64> {
-        let tokens = data.encode(&words, &rows.texts())?;
+        let tokens = data.encode_to_judge(&words, rows)?;
         Ok(data.judge(rows, &tokens, &predict(&model, &tokens).map_err(failed)?).measure)
     };
     let result = TeacherResult {
@@ -260,7 +259,7 @@ pub(crate) fn teach(
             }
             let (model, words, result) = prepare_teacher(encoder, data, window, dir, question.device, host)?;
             let train = read_texts(encoder, &model, &words, data, &texts, window, dir, question, host)?;
-            let valid = predict(&model, &data.encode(&words, &data.valid.texts())?).map_err(failed)?;
+            let valid = predict(&model, &data.encode_to_judge(&words, &data.valid)?).map_err(failed)?;
             Ok(Taught { train, valid_vectors: Some(valid.vectors), result })
         }
         TeacherConfig::Ensemble { members } => {

@@ -47,27 +47,34 @@ impl Texts {
         Ok(texts)
     }
 
-    fn add(&mut self, row: usize, text: String, label: usize) {
+    /// Adds a variant of a row. Its class, or its parts, are the caller's to add.
+    fn add(&mut self, row: usize, text: String) {
         if let Some(variants) = self.variants.get_mut(row) {
             variants.push(self.rows.len());
         }
         self.rows.texts.push(text);
-        self.rows.labels.push(label);
+    }
+
+    /// Adds variants of a row of a class.
+    fn add_all(&mut self, row: usize, texts: Vec<String>, label: usize) {
+        for text in texts {
+            self.add(row, text);
+            self.rows.labels.push(label);
+        }
     }
 
     fn vary(&mut self, config: &Config, data: &DataSet, rows: &Rows, host: &Host<'_>) -> Result<()> {
         let each = || rows.texts.iter().zip(&rows.labels).enumerate();
         if config.augment.rules {
             for (row, (text, label)) in each() {
-                simpler(text).into_iter().for_each(|variant| self.add(row, variant, *label));
+                self.add_all(row, simpler(text), *label);
             }
         }
         if config.augment.neighbours > 0 {
             let (words, dir) = whole(config, host)?;
             let neighbours = Neighbours::new(&words, &read_weights(&dir)?.1, &rows.texts())?;
             for (row, (text, label)) in each() {
-                let variants = neighbours.variants(text, config.augment.neighbours, row as u64);
-                variants.into_iter().for_each(|variant| self.add(row, variant, *label));
+                self.add_all(row, neighbours.variants(text, config.augment.neighbours, row as u64), *label);
             }
         }
         for file in &config.augment.files {
@@ -91,14 +98,10 @@ impl Texts {
         for (row, (text, spans)) in rows.texts.iter().zip(&rows.spans).enumerate() {
             for (variant, spans) in mentions.variants(text, spans, config.augment.neighbours, row as u64) {
                 // One that has become too long for the window would lose its last parts.
-                if words.encode_words(&variant).is_err() {
-                    continue;
+                if words.encode_whole(&variant).is_ok() {
+                    self.add(row, variant);
+                    self.rows.spans.push(spans);
                 }
-                if let Some(variants) = self.variants.get_mut(row) {
-                    variants.push(self.rows.len());
-                }
-                self.rows.texts.push(variant);
-                self.rows.spans.push(spans);
             }
         }
         Ok(())

@@ -75,20 +75,33 @@ impl Words {
         Ok(self.encoding(text)?.get_ids().to_vec())
     }
 
-    /// The tokens and the words of a text.
+    /// The tokens and the words of a text, as far as the window holds them.
     ///
     /// # Errors
-    /// [`Error::Input`] for a text that has none, and for one that the window does not hold: parts of it would be lost.
+    /// [`Error::Input`] for a text that has none.
     pub fn encode_words(&self, text: &str) -> Result<Tokens> {
+        self.tokens(text, &self.encoding(text)?)
+    }
+
+    /// As [`Words::encode_words`], of a text of which nothing may be lost.
+    ///
+    /// # Errors
+    /// [`Error::Input`], too, for a text that the window does not hold.
+    pub fn encode_whole(&self, text: &str) -> Result<Tokens> {
         let encoding = self.encoding(text)?;
-        let tokens = Tokens { ids: encoding.get_ids().to_vec(), words: words(&encoding) };
-        if tokens.words.is_empty() {
-            return Err(bad(text, "it has no words"));
-        }
         if !encoding.get_overflowing().is_empty() {
-            return Err(bad(text, &format!("it has more than `max_tokens` = {} tokens", self.window)));
+            let window = self.window;
+            return Err(bad(
+                text,
+                &format!("it has more than `max_tokens` = {window} tokens: raise that, or cut the text"),
+            ));
         }
-        Ok(tokens)
+        self.tokens(text, &encoding)
+    }
+
+    fn tokens(&self, text: &str, encoding: &Encoding) -> Result<Tokens> {
+        let tokens = Tokens { ids: encoding.get_ids().to_vec(), words: words(encoding) };
+        if tokens.words.is_empty() { Err(bad(text, "it has no words")) } else { Ok(tokens) }
     }
 
     fn encoding(&self, text: &str) -> Result<Encoding> {

@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 use qsef_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::loss::Term;
+use crate::{loss::Term, model::Params, optim::AdamW, sample::Sampler};
 
 /// The tensor that holds what is no tensor.
 const DOCUMENT: &str = "checkpoint";
@@ -30,6 +30,48 @@ pub struct Checkpoint {
     /// Variables (`param.`), the best ones (`best.`), the optimiser's memory (`adam.`) and the sampler's (`sampler`).
     #[serde(skip)]
     pub tensors: HashMap<String, Tensor>,
+}
+
+/// What a run changes as it goes.
+pub struct Running<'a> {
+    /// What is trained.
+    pub params: &'a Params,
+    /// How.
+    pub optimiser: &'a mut AdamW,
+    /// Which rows come when.
+    pub sampler: &'a mut Sampler,
+}
+
+impl Running<'_> {
+    /// Its tensors, and the best variables so far, for [`Checkpoint::tensors`].
+    ///
+    /// # Errors
+    /// Candle's own.
+    pub fn tensors(&self, best: &HashMap<String, Tensor>) -> candle_core::Result<HashMap<String, Tensor>> {
+        let mut tensors = HashMap::new();
+        let mut put = |prefix: &str, from: HashMap<String, Tensor>| {
+            tensors.extend(from.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)));
+        };
+        put("param.", self.params.values()?);
+        put("best.", best.clone());
+        put("adam.", self.optimiser.state()?);
+        let current = self.sampler.current();
+        tensors.insert("sampler".into(), Tensor::from_slice(current, current.len(), &Device::Cpu)?);
+        Ok(tensors)
+    }
+
+    /// Sets all to a checkpoint's.
+    ///
+    /// # Errors
+    /// Where something is missing or has another shape.
+    pub fn set(&mut self, checkpoint: &Checkpoint) -> candle_core::Result<()> {
+        self.params.set(&checkpoint.part("param."))?;
+        self.optimiser.set_state(&checkpoint.part("adam."), checkpoint.optimiser_steps)?;
+        if let Some(current) = checkpoint.tensors.get("sampler") {
+            self.sampler.set_current(current.to_vec1()?);
+        }
+        Ok(())
+    }
 }
 
 impl Checkpoint {

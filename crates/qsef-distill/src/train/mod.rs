@@ -4,7 +4,7 @@ mod checkpoint;
 mod predict;
 mod trainer;
 
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, Running};
 pub use predict::{Predictions, predict};
 pub(crate) use predict::{by_text, likeliest};
 pub use trainer::{Judge, Logged, TrainSettings, Trained, Trainer, Watch};

@@ -5,11 +5,11 @@ use std::{
     time::Instant,
 };
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use qsef_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Checkpoint, Predictions, predict};
+use super::{Checkpoint, Predictions, Running, predict};
 use crate::{
     batch::Batch,
     loss::{Objective, Targets, Term},
@@ -227,12 +227,9 @@ impl Trainer<'_> {
             && let Some(checkpoint) = Checkpoint::read(path, run)?
         {
             first = checkpoint.step;
-            params.set(&checkpoint.part("param.")).map_err(candle)?;
-            optimiser.set_state(&checkpoint.part("adam."), checkpoint.optimiser_steps).map_err(candle)?;
+            let mut running = Running { params: &params, optimiser: &mut optimiser, sampler: &mut self.sampler };
+            running.set(&checkpoint).map_err(candle)?;
             self.objective.set_levels(checkpoint.levels.clone());
-            if let Some(current) = checkpoint.tensors.get("sampler") {
-                self.sampler.set_current(current.to_vec1().map_err(candle)?);
-            }
             state = Progress {
                 best: checkpoint.best,
                 best_step: checkpoint.best_step,
@@ -245,7 +242,7 @@ impl Trainer<'_> {
         for step in first..settings.steps {
             if watch.cancel.load(Ordering::Relaxed) {
                 state.seconds += began.elapsed().as_secs_f64();
-                self.save(&params, &optimiser, &state, step)?;
+                self.save(&params, &mut optimiser, &state, step)?;
                 return Err(Error::Cancelled);
             }
             let sampled = self.sampler.next(step);
@@ -312,7 +309,7 @@ impl Trainer<'_> {
             if ended.is_multiple_of(settings.checkpoint_every) && !last && !stale {
                 let so_far = state.seconds;
                 state.seconds += began.elapsed().as_secs_f64();
-                self.save(&params, &optimiser, &state, ended)?;
+                self.save(&params, &mut optimiser, &state, ended)?;
                 state.seconds = so_far;
             }
             if stale {
@@ -345,24 +342,15 @@ impl Trainer<'_> {
         }
     }
 
-    fn save(&self, params: &Params, optimiser: &AdamW, state: &Progress, step: u64) -> Result<()> {
+    fn save(&mut self, params: &Params, optimiser: &mut AdamW, state: &Progress, step: u64) -> Result<()> {
         let Some((path, run)) = &self.checkpoint else { return Ok(()) };
-        let mut tensors = HashMap::new();
-        let mut put = |prefix: &str, from: HashMap<String, Tensor>| {
-            tensors.extend(from.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)));
-        };
-        put("param.", params.values().map_err(candle)?);
-        put("best.", state.values.clone());
-        put("adam.", optimiser.state().map_err(candle)?);
-        let current = self.sampler.current();
-        put(
-            "sampler",
-            HashMap::from([(String::new(), Tensor::from_slice(current, current.len(), &Device::Cpu).map_err(candle)?)]),
-        );
+        let optimiser_steps = optimiser.steps();
+        let running = Running { params, optimiser, sampler: &mut self.sampler };
+        let tensors = running.tensors(&state.values).map_err(candle)?;
         Checkpoint {
             run: run.clone(),
             step,
-            optimiser_steps: optimiser.steps(),
+            optimiser_steps,
             best: state.best,
             best_step: state.best_step,
             levels: self.objective.levels().to_vec(),
