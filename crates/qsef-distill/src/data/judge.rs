@@ -3,7 +3,10 @@
 use qsef_eval::metrics::{LabelledSpan, accuracy, macro_f1, span_scores};
 
 use super::{DataSet, Rows, Task};
-use crate::{text::Tokens, train::Predictions};
+use crate::{
+    text::Tokens,
+    train::{Predictions, softmax},
+};
 
 /// How right a model is on rows; all figures are in [0, 1].
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -20,11 +23,9 @@ pub struct Judged {
     pub confidence: Vec<f64>,
 }
 
-/// The probability of one of some logits.
+/// The probability of one of some classes.
 fn probability(logits: &[f32], of: usize) -> f64 {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f32 = logits.iter().map(|x| (x - largest).exp()).sum();
-    logits.get(of).map_or(0.0, |x| f64::from((x - largest).exp() / sum))
+    softmax(logits).nth(of).map_or(0.0, f64::from)
 }
 
 impl DataSet {

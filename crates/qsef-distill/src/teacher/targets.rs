@@ -9,7 +9,7 @@ use crate::{
     model::{Chance, Classifier},
     ops::{mean_of_heads, mean_of_texts},
     text::Tokens,
-    train::{by_text, likeliest},
+    train::{by_text, likeliest, softmax},
 };
 
 /// Texts that a teacher reads at a time.
@@ -40,12 +40,6 @@ pub struct Inner {
     pub states: Vec<Vec<Vec<f32>>>,
     /// The attention maps, averaged over heads, of the same layers; empty for layer 0.
     pub maps: Vec<Vec<Vec<f32>>>,
-}
-
-fn softmax(logits: &[f32]) -> impl Iterator<Item = f32> {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f32 = logits.iter().map(|x| (x - largest).exp()).sum();
-    logits.iter().map(move |x| (x - largest).exp() / sum)
 }
 
 /// What is kept of a teacher's layers.

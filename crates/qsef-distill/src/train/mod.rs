@@ -6,7 +6,7 @@ mod trainer;
 
 pub use checkpoint::{Checkpoint, Running};
 pub use predict::{Predictions, predict};
-pub(crate) use predict::{by_text, likeliest};
+pub(crate) use predict::{by_text, likeliest, softmax};
 pub use trainer::{Judge, Logged, TrainSettings, Trained, Trainer, Watch};
 
 #[cfg(test)]

@@ -31,6 +31,13 @@ pub(crate) fn likeliest(logits: &[f32]) -> usize {
     all.fold((0, f32::NEG_INFINITY), |best, (i, x)| if *x > best.1 { (i, *x) } else { best }).0
 }
 
+/// The probability of each of some classes.
+pub(crate) fn softmax(logits: &[f32]) -> impl Iterator<Item = f32> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = logits.iter().map(|x| (x - largest).exp()).sum();
+    logits.iter().map(move |x| (x - largest).exp() / sum)
+}
+
 /// What a model says of texts.
 ///
 /// # Errors
