@@ -7,13 +7,14 @@
 //! - [`teacher`]: who it learns from, [`train`]: the steps.
 //! - [`compute`]: on which device.
 //! - [`config`], [`run`]: grids of runs over modes and seeds, [`augment`]: simpler variants of texts.
-//! - [`export`]: a student as an expert.
+//! - [`export`]: a student as an expert, [`coverage`]: the words that it has learnt.
 //! - [`decoder`]: small language models that learn a teacher's texts.
 
 pub mod augment;
 pub mod batch;
 pub mod compute;
 pub mod config;
+pub mod coverage;
 pub mod data;
 pub mod decoder;
 pub mod export;

@@ -10,6 +10,7 @@ use qsef_agent::Registry;
 use qsef_candle::classifier::{CandleClassifier, CandleTagger, Found};
 use qsef_core::{AnyExpert, Error, Expert, ExpertCall, ExpertProfile, Outcome, Payload, Result};
 use qsef_distill::{
+    coverage::KnownWords,
     data::Task,
     export::{PROFILE, Profile},
 };
@@ -21,6 +22,7 @@ use super::Models;
 #[derive(Clone)]
 pub struct Distilled {
     profile: Profile,
+    known: KnownWords,
     student: Student,
 }
 
@@ -57,7 +59,7 @@ impl Distilled {
             Task::Classify => Student::Classifier(CandleClassifier::load(id, dir)?),
             Task::Extract => Student::Tagger(CandleTagger::load(id, dir)?),
         };
-        Ok(Self { profile, student })
+        Ok(Self { known: profile.coverage.known(), profile, student })
     }
 
     /// All that is known of it.
@@ -98,9 +100,14 @@ impl Distilled {
         Ok((found.spans.into_iter().map(part).collect(), found.confidence))
     }
 
-    /// How sure it has to be of an answer.
-    fn sure_enough(&self, confidence: f32, of: &str) -> Result<()> {
-        let least = self.profile.limits.least_confidence;
+    /// How sure it is of a text, in [0, 1]: what its model says, as far as it has learnt the text's words.
+    fn sure(&self, text: &str, confidence: f32) -> f32 {
+        confidence * self.known.share(text) as f32
+    }
+
+    /// Declines a text of which it is not sure enough.
+    fn sure_enough(&self, text: &str, confidence: f32, of: &str) -> Result<()> {
+        let (confidence, least) = (self.sure(text, confidence), self.profile.limits.least_confidence);
         if confidence >= least {
             return Ok(());
         }
@@ -116,11 +123,13 @@ impl Expert for Distilled {
 
     fn covers(&self, task: &str) -> Option<f64> {
         match &self.student {
-            Student::Classifier(_) => self.tell(task).ok().map(|(_, confidence)| f64::from(confidence)),
+            Student::Classifier(_) => {
+                self.tell(task).ok().map(|(_, confidence)| f64::from(self.sure(task, confidence)))
+            }
             // That nothing is to be found in a text, it is sure of for most texts of other domains.
             Student::Tagger(_) => {
                 let (parts, confidence) = self.find(task).ok()?;
-                Some(if parts.is_empty() { 0.0 } else { f64::from(confidence) })
+                Some(if parts.is_empty() { 0.0 } else { f64::from(self.sure(task, confidence)) })
             }
         }
     }
@@ -131,12 +140,12 @@ impl Expert for Distilled {
         match &self.student {
             Student::Classifier(_) => {
                 let (label, confidence) = self.tell(&text)?;
-                self.sure_enough(confidence, &format!("`{label}`"))?;
+                self.sure_enough(&text, confidence, &format!("`{label}`"))?;
                 Ok(Outcome::from(Payload::text(label)))
             }
             Student::Tagger(_) => {
                 let (parts, confidence) = self.find(&text)?;
-                self.sure_enough(confidence, "some word")?;
+                self.sure_enough(&text, confidence, "some word")?;
                 let value = serde_json::to_value(parts).map_err(|e| Error::Internal(e.to_string()))?;
                 Ok(Outcome::from(Payload::json(value)))
             }
