@@ -4,10 +4,11 @@
 //!     cargo run --release -p qsef --example te_predicts -- ../shared/data/clinc150 out
 //!
 //! It prints Spearman's correlation of predicted TE with actual correctness over all (request, expert) pairs and over those whose intent the
-//! expert knows, with 95 % intervals, and how often the expert with the highest TE is right.
+//! expert knows, with 95 % intervals, and how often the expert with the highest TE is right: first by the profiles alone, then after as
+//! many other requests as a hub recalls, of each of which only the expert that got it had an outcome.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -18,14 +19,18 @@ use qsef::{
         export::{Export, export},
     },
     eval::{
-        metrics::{brier, spearman},
+        metrics::{brier, expected_calibration_error, spearman},
         read_jsonl,
     },
+    ledger::HistoryRow,
 };
 use serde::{Deserialize, Serialize};
 
 /// Experts that share the intents.
 const EXPERTS: usize = 5;
+
+/// Requests whose outcomes the registry learns from, as many as a hub recalls.
+const PAST: usize = 2000;
 
 #[derive(Clone, Serialize, Deserialize)]
 struct Row {
@@ -79,11 +84,83 @@ fn told(what: &str, te: &[f64], right: &[bool]) {
     let (low, high) = found.interval;
     let share = 100.0 * correct.iter().sum::<f64>() / correct.len() as f64;
     println!(
-        "{what}: {} pairs, {share:.1} % right, Spearman {:.3} [{low:.3}, {high:.3}], Brier {:.3}",
+        "{what}: {} pairs, {share:.1} % right, Spearman {:.3} [{low:.3}, {high:.3}], Brier {:.3}, ECE {:.3}",
         te.len(),
         found.rho,
-        brier(te, right)
+        brier(te, right),
+        expected_calibration_error(te, right, 15)
     );
+}
+
+/// An expert with the intents that it knows.
+struct Trained<'a> {
+    expert: Distilled,
+    known: Vec<&'a str>,
+}
+
+/// Of each expert its efficiency for a request, as the registry has it, and whether its answer is right.
+async fn put(registry: &Registry, trained: &[Trained<'_>], row: &Row) -> Result<Vec<(f64, bool)>> {
+    let scores = registry.score(&row.text).await?;
+    let of = |Trained { expert, .. }: &Trained<'_>| {
+        let id = &expert.about().expert.id;
+        let te = scores.iter().find(|score| score.expert == *id).map_or(0.0, |score| score.te);
+        Ok((te, expert.tell(&row.text)?.0 == row.label))
+    };
+    trained.iter().map(of).collect()
+}
+
+/// The place of the highest efficiency.
+fn highest(told: &[(f64, bool)]) -> usize {
+    told.iter().enumerate().max_by(|(_, a), (_, b)| a.0.total_cmp(&b.0)).map_or(0, |(place, _)| place)
+}
+
+/// Puts every request to all experts, and prints how well TE told who would be right.
+async fn judge(what: &str, registry: &Registry, trained: &[Trained<'_>], test: &[Row]) -> Result<()> {
+    println!("{what}:");
+    let (mut te, mut right, mut at_home) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut best, mut any) = (0, 0);
+    for row in test {
+        let told = put(registry, trained, row).await?;
+        any += usize::from(told.iter().any(|(_, right)| *right));
+        best += usize::from(told.get(highest(&told)).is_some_and(|(_, right)| *right));
+        at_home.extend(trained.iter().map(|expert| expert.known.contains(&row.label.as_str())));
+        te.extend(told.iter().map(|(te, _)| *te));
+        right.extend(told.iter().map(|(_, right)| *right));
+    }
+    told("  all pairs", &te, &right);
+    let home = te.iter().zip(&right).zip(&at_home).filter(|(_, home)| **home);
+    let (te, right): (Vec<f64>, Vec<bool>) = home.map(|((te, right), _)| (*te, *right)).unzip();
+    told("  pairs whose intent the expert knows", &te, &right);
+    let share = |count: usize| 100.0 * count as f64 / test.len().max(1) as f64;
+    println!("  routed to the highest TE: {:.1} % right; any of them right: {:.1} %", share(best), share(any));
+    Ok(())
+}
+
+/// What a ledger would hold of requests: the outcome of the expert that has the highest TE, newest first.
+async fn outcomes(registry: &Registry, trained: &[Trained<'_>], requests: &[&Row]) -> Result<Vec<HistoryRow>> {
+    let mut rows = Vec::new();
+    for (at, row) in requests.iter().enumerate() {
+        let told = put(registry, trained, row).await?;
+        let chosen = highest(&told);
+        let (Some(Trained { expert, .. }), Some((te, right))) = (trained.get(chosen), told.get(chosen)) else {
+            continue;
+        };
+        rows.push(HistoryRow {
+            task: row.text.clone(),
+            vector: registry.embedder().embed(vec![row.text.clone()]).await?.pop(),
+            expert: expert.about().expert.id.clone(),
+            te: *te,
+            terms: serde_json::Value::Null,
+            score: f64::from(u8::from(*right)),
+            weight: 1.0,
+            latency_ms: None,
+            usd: None,
+            tokens: None,
+            at_ms: at as u64,
+        });
+    }
+    rows.reverse();
+    Ok(rows)
 }
 
 #[tokio::main]
@@ -93,43 +170,27 @@ async fn main() -> Result<()> {
     };
     let (data, out) = (PathBuf::from(data), PathBuf::from(out));
     let learn = rows(&data.join("train_small.jsonl"), "train")?;
-    let (valid, test) = (rows(&data.join("full.jsonl"), "val")?, rows(&data.join("full.jsonl"), "test")?);
+    let all = data.join("full.jsonl");
+    let (valid, test) = (rows(&all, "val")?, rows(&all, "test")?);
     let names: BTreeSet<&str> = learn.iter().map(|row| row.label.as_str()).collect();
     let models = Models::open(|_| {})?;
-    let mut experts = Vec::new();
-    let mut known = Vec::new();
+    let mut trained = Vec::new();
     for place in 0..EXPERTS {
-        let own: Vec<&str> = names.iter().skip(place).step_by(EXPERTS).copied().collect();
-        experts.push(train(&models, place, &own, [&learn, &valid, &test], &out).await?);
-        known.push(own);
+        let known: Vec<&str> = names.iter().skip(place).step_by(EXPERTS).copied().collect();
+        let expert = train(&models, place, &known, [&learn, &valid, &test], &out).await?;
+        trained.push(Trained { expert, known });
     }
     let embedder = models.embedder(qsef::DEFAULT_EMBEDDER).await?;
-    let registry = Registry::new(embedder, experts.iter().cloned().map(AnyExpert::new).collect(), None).await?;
-    let (mut te, mut right, mut at_home) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut best, mut any) = (0, 0);
-    for row in &test {
-        let scores = registry.score(&row.text).await?;
-        let mut told = Vec::new();
-        for (expert, known) in experts.iter().zip(&known) {
-            let id = &expert.about().expert.id;
-            let own = scores.iter().find(|score| score.expert == *id).map_or(0.0, |score| score.te);
-            let is_right = expert.tell(&row.text)?.0 == row.label;
-            te.push(own);
-            right.push(is_right);
-            at_home.push(known.contains(&row.label.as_str()));
-            told.push((own, is_right));
-        }
-        any += usize::from(told.iter().any(|(_, right)| *right));
-        best += usize::from(told.iter().max_by(|a, b| a.0.total_cmp(&b.0)).is_some_and(|(_, right)| *right));
-    }
-    told("all pairs", &te, &right);
-    let own = |at_home: &[bool]| -> (Vec<f64>, Vec<bool>) {
-        let pairs = te.iter().zip(&right).zip(at_home).filter(|(_, home)| **home);
-        pairs.map(|((te, right), _)| (*te, *right)).unzip()
-    };
-    let (te, right) = own(&at_home);
-    told("pairs whose intent the expert knows", &te, &right);
-    let share = |count: usize| 100.0 * count as f64 / test.len().max(1) as f64;
-    println!("routed to the highest TE: {:.1} % right; any of them right: {:.1} %", share(best), share(any));
-    Ok(())
+    let experts = trained.iter().map(|t| AnyExpert::new(t.expert.clone())).collect();
+    let registry = Registry::new(embedder, experts, None).await?;
+    judge("by the profiles alone", &registry, &trained, &test).await?;
+    // The experts have seen none of these: the large file has other training rows besides the small one's.
+    let seen: HashSet<&str> = learn.iter().map(|row| row.text.as_str()).collect();
+    let fresh = rows(&all, "train")?;
+    let fresh: Vec<&Row> = fresh.iter().filter(|row| !seen.contains(row.text.as_str())).collect();
+    let step = (fresh.len() / PAST).max(1);
+    let fresh: Vec<&Row> = fresh.into_iter().step_by(step).take(PAST).collect();
+    let past = outcomes(&registry, &trained, &fresh).await?;
+    registry.remember(&past);
+    judge(&format!("after {} outcomes", past.len()), &registry, &trained, &test).await
 }
