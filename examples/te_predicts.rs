@@ -23,6 +23,7 @@ use qsef::{
         read_jsonl,
     },
     ledger::HistoryRow,
+    score::Score,
 };
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,9 @@ const EXPERTS: usize = 5;
 
 /// Requests whose outcomes the registry learns from, as many as a hub recalls.
 const PAST: usize = 2000;
+
+/// From one of them to the next in the file: a prime, so that none comes twice.
+const STRIDE: usize = 7919;
 
 #[derive(Clone, Serialize, Deserialize)]
 struct Row {
@@ -98,20 +102,21 @@ struct Trained<'a> {
     known: Vec<&'a str>,
 }
 
-/// Of each expert its efficiency for a request, as the registry has it, and whether its answer is right.
-async fn put(registry: &Registry, trained: &[Trained<'_>], row: &Row) -> Result<Vec<(f64, bool)>> {
+/// Of each expert its score for a request, and whether its answer is right.
+async fn put(registry: &Registry, trained: &[Trained<'_>], row: &Row) -> Result<Vec<(Score, bool)>> {
     let scores = registry.score(&row.text).await?;
     let of = |Trained { expert, .. }: &Trained<'_>| {
         let id = &expert.about().expert.id;
-        let te = scores.iter().find(|score| score.expert == *id).map_or(0.0, |score| score.te);
-        Ok((te, expert.tell(&row.text)?.0 == row.label))
+        let score = scores.iter().find(|score| score.expert == *id).cloned();
+        let score = score.ok_or_else(|| Error::Internal(format!("`{id}` has no score")))?;
+        Ok((score, expert.tell(&row.text)?.0 == row.label))
     };
     trained.iter().map(of).collect()
 }
 
-/// The place of the highest efficiency.
-fn highest(told: &[(f64, bool)]) -> usize {
-    told.iter().enumerate().max_by(|(_, a), (_, b)| a.0.total_cmp(&b.0)).map_or(0, |(place, _)| place)
+/// Who has the highest efficiency.
+fn highest(told: &[(Score, bool)]) -> Option<&(Score, bool)> {
+    told.iter().max_by(|(a, _), (b, _)| a.te.total_cmp(&b.te))
 }
 
 /// Puts every request to all experts, and prints how well TE told who would be right.
@@ -122,9 +127,9 @@ async fn judge(what: &str, registry: &Registry, trained: &[Trained<'_>], test: &
     for row in test {
         let told = put(registry, trained, row).await?;
         any += usize::from(told.iter().any(|(_, right)| *right));
-        best += usize::from(told.get(highest(&told)).is_some_and(|(_, right)| *right));
+        best += usize::from(highest(&told).is_some_and(|(_, right)| *right));
         at_home.extend(trained.iter().map(|expert| expert.known.contains(&row.label.as_str())));
-        te.extend(told.iter().map(|(te, _)| *te));
+        te.extend(told.iter().map(|(score, _)| score.te));
         right.extend(told.iter().map(|(_, right)| *right));
     }
     told("  all pairs", &te, &right);
@@ -141,16 +146,13 @@ async fn outcomes(registry: &Registry, trained: &[Trained<'_>], requests: &[&Row
     let mut rows = Vec::new();
     for (at, row) in requests.iter().enumerate() {
         let told = put(registry, trained, row).await?;
-        let chosen = highest(&told);
-        let (Some(Trained { expert, .. }), Some((te, right))) = (trained.get(chosen), told.get(chosen)) else {
-            continue;
-        };
+        let Some((score, right)) = highest(&told) else { continue };
         rows.push(HistoryRow {
             task: row.text.clone(),
             vector: registry.embedder().embed(vec![row.text.clone()]).await?.pop(),
-            expert: expert.about().expert.id.clone(),
-            te: *te,
-            terms: serde_json::Value::Null,
+            expert: score.expert.clone(),
+            te: score.te,
+            terms: serde_json::to_value(score).unwrap_or_default(),
             score: f64::from(u8::from(*right)),
             weight: 1.0,
             latency_ms: None,
@@ -188,8 +190,9 @@ async fn main() -> Result<()> {
     let seen: HashSet<&str> = learn.iter().map(|row| row.text.as_str()).collect();
     let fresh = rows(&all, "train")?;
     let fresh: Vec<&Row> = fresh.iter().filter(|row| !seen.contains(row.text.as_str())).collect();
-    let step = (fresh.len() / PAST).max(1);
-    let fresh: Vec<&Row> = fresh.into_iter().step_by(step).take(PAST).collect();
+    // The file has one intent after the other; requests come mixed.
+    let mixed = (0..PAST.min(fresh.len())).map(|i| i * STRIDE % fresh.len());
+    let fresh: Vec<&Row> = mixed.filter_map(|place| fresh.get(place).copied()).collect();
     let past = outcomes(&registry, &trained, &fresh).await?;
     registry.remember(&past);
     judge(&format!("after {} outcomes", past.len()), &registry, &trained, &test).await

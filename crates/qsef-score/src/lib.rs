@@ -40,7 +40,7 @@ pub mod text;
 pub use distance::{Metric, cosine};
 pub use fit::{Example, LearnOptions, Learned, Remembered, brier, ece};
 pub use guidance::{Resisting, SamplingOptions, Simplification, resisting, simplification};
-pub use history::Outcome;
+pub use history::{Outcome, Promises};
 pub use score::{Score, Share, transmission_efficiency};
 pub use scorer::{Ranked, Scorer};
 pub use task::{Task, anchor_texts};

@@ -153,11 +153,6 @@ impl Values {
         self
     }
 
-    /// Every value times a factor.
-    pub fn scaled(&self, factor: f64) -> Self {
-        Self(self.0.map(|x| x * factor))
-    }
-
     /// The sum over the terms of a part.
     pub fn sum(&self, part: Part) -> f64 {
         Term::ALL.into_iter().filter(|t| t.part() == part).map(|t| self.get(t)).sum()

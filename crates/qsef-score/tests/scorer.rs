@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use qsef_core::ExpertProfile;
 use qsef_score::{
-    Example, LearnOptions, Outcome, Score, Scorer, Task, Term, Weights, anchor_texts,
+    Example, LearnOptions, Outcome, Promises, Score, Scorer, Task, Term, Weights, anchor_texts,
     distance::{Concept, GraphWeights, SemanticGraph},
     transmission_efficiency,
 };
@@ -194,13 +194,13 @@ fn a_ledger_tells_what_promises_are_worth_and_keeps_their_order() {
     let before = (order(&scorer), score(&scorer, "qqq www")[0].te);
     // What alpha did says that profiles promise too little; at tasks of another kind only that counts.
     let good: Vec<Example> = (0..60).map(|i| example(&format!("do alpha things {i}"), &[("alpha", 1.0)])).collect();
-    assert!(scorer.remember(&good).factor < 0.5);
+    assert!(scorer.remember(&good).promises.correction() > 0.5);
     assert_eq!(order(&scorer), before.0);
     assert!(score(&scorer, "qqq www")[0].te > 2.0 * before.1);
     let bad: Vec<Example> = (0..60).map(|i| example(&format!("do alpha things {i}"), &[("alpha", 0.0)])).collect();
-    assert!(scorer.remember(&bad).factor > 1.0);
+    assert!(scorer.remember(&bad).promises.correction() < 0.0);
     assert!(score(&scorer, "qqq www")[0].te < before.1);
-    assert_eq!(scorer.remember(&[]).factor, 1.0);
+    assert_eq!(scorer.remember(&[]).promises, Promises::default());
 }
 
 #[test]

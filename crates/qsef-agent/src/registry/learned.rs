@@ -70,11 +70,16 @@ impl Learned {
             let vector = row.vector.clone()?;
             let seconds = row.latency_ms.map(|ms| ms as f64 / 1e3);
             let outcome = Outcome { weight: row.weight, seconds, ..Outcome::new(&row.expert, row.score) };
+            let mut task = Task::new(&row.task);
+            // What the expert itself said of the task was part of the promise that this is the outcome of.
+            if let Some(sparsity) = row.terms.get("sparsity").and_then(serde_json::Value::as_f64) {
+                task.cover(&row.expert, 1.0 - sparsity);
+            }
             // Its other texts are near enough to the task for the ledger not to keep their vectors.
-            Some(Example { task: Task::new(&row.task), vectors: vec![vector; Task::TEXTS], outcomes: vec![outcome] })
+            Some(Example { task, vectors: vec![vector; Task::TEXTS], outcomes: vec![outcome] })
         });
         let mut scorer = self.scorer.clone();
-        let Remembered { factor, mut bandit } = scorer.remember(&examples.collect::<Vec<_>>());
+        let Remembered { promises, mut bandit } = scorer.remember(&examples.collect::<Vec<_>>());
         // To explore is of use only as far as somebody looks at the results.
         let judged = rows.iter().filter(|row| row.weight >= 1.0).count() as f64 / rows.len().max(1) as f64;
         if let Err(error) = bandit.set_rule(Rule::Ucb { width: judged }) {
@@ -91,7 +96,7 @@ impl Learned {
             let done = bills.get(&profile.id).map_or(0.0, |bill| bill.calls);
             bandit.add(&profile.id, profile.trials.saturating_sub(done as u32));
         }
-        Self { scorer, least_te: LEAST_TE.powf(factor), bandit: Arc::new(Mutex::new(bandit)), bills }
+        Self { scorer, least_te: promises.worth(LEAST_TE), bandit: Arc::new(Mutex::new(bandit)), bills }
     }
 
     /// What an expert is taken to need for one subtask: US dollars, and tokens, of which code takes none.
@@ -122,4 +127,38 @@ impl Learned {
 
 fn candidate(score: &Score) -> Candidate<'_> {
     Candidate { expert: &score.expert, te: score.te, usd: 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn what_an_expert_said_of_a_task_is_part_of_what_it_promised() {
+        let profile = ExpertProfile::new("topics", "tells topics");
+        let mut learned = Learned::default();
+        learned.add(&profile, vec![vec![1.0, 0.0]; 2]);
+        // Below which efficiency nobody fits: higher where promises turn out to be worth more than they say.
+        let least_te = |terms: Value| {
+            let row = HistoryRow {
+                task: "asdf qwer".into(),
+                vector: Some(vec![0.6, 0.8]),
+                expert: "topics".into(),
+                te: 0.5,
+                terms,
+                score: 1.0,
+                weight: 1.0,
+                latency_ms: None,
+                usd: None,
+                tokens: None,
+                at_ms: 0,
+            };
+            learned.remember(&vec![row; 40], [&profile].into_iter()).least_te
+        };
+        let (sure, silent) = (least_te(json!({"sparsity": 0.0})), least_te(json!({"sparsity": 1.0})));
+        assert!(LEAST_TE < sure && sure < 0.9 * silent, "{sure} {silent}");
+        assert_eq!(least_te(Value::Null), silent);
+    }
 }

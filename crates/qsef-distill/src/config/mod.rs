@@ -97,7 +97,7 @@ fn window() -> usize {
 }
 
 fn weights() -> Settings {
-    Settings { kd: 1.0, align: 1.0, maps: 0.1, semantic: 1.0, resistance: 0.5, ..Settings::default() }
+    Settings { kd: 1.0, align: 1.0, maps: 1.0, semantic: 1.0, resistance: 0.5, ..Settings::default() }
 }
 
 impl Config {

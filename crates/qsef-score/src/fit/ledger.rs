@@ -2,20 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::{Example, Observed, glm, past};
+use super::{Example, Observed, past};
 use crate::{
     Outcome, Scorer, Term, Values, Weights,
     adapt::{Bandit, KEPT, Rule, Settings},
-    history::{History, Past},
+    history::{History, Past, Promises},
     score::efficiency,
     terms::MOST_SURPRISAL,
 };
-
-/// Observations that the prior is worth against a ledger, whose outcomes are mostly presumed.
-const PRIOR: f64 = 100.0;
-
-/// The least factor of the exponent: where all went well so far, experts still differ.
-const LEAST_FACTOR: f64 = 0.1;
 
 /// Newer outcomes that halve what an older one counts: experts change.
 const HALF_LIFE: f64 = 1000.0;
@@ -26,8 +20,8 @@ const DOUBT: f64 = 10.0;
 /// What a ledger says of the experts as a whole.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Remembered {
-    /// What `k1` and `k2` were multiplied by: 1 without outcomes.
-    pub factor: f64,
+    /// What promises by the profiles alone are worth: what they say without outcomes.
+    pub promises: Promises,
     /// Every expert of the scorer, with its outcomes against what its profile promised. It takes the mean, without
     /// exploration, unless it is given another rule.
     pub bandit: Bandit,
@@ -37,8 +31,8 @@ impl Scorer {
     /// Takes the outcomes of a ledger as history, newest first, in place of what was learned before. What a single term is
     /// worth cannot be told from them, as nobody knows what those who were not chosen would have done. But this can:
     ///
-    /// - what all promises are worth: `k1` and `k2` are fitted by a common factor, which keeps the experts' order and makes TE
-    ///   a probability;
+    /// - what all promises are worth: TE is multiplied by a common factor ([`Promises`]), which keeps the experts' order and makes it a
+    ///   probability;
     /// - how an expert does at tasks like the one at hand, to which its TE moves from what its profile promises;
     /// - which experts fall short of their promises: their promise sinks everywhere, by the bandit's odds
     ///   ([`Bandit`]). It never rises that way, because success at what an expert was chosen for says nothing of the rest;
@@ -60,29 +54,21 @@ impl Scorer {
             o.row.weight = outcomes.get(o.task).and_then(|of| of.get(o.nth)).map_or(0.0, |outcome| outcome.weight);
         }
         observed.retain(|o| o.row.weight > 0.0);
-        let factor = self.common_factor(&observed);
-        weights.profile = weights.profile.scaled(factor);
+        let exponent = |o: &Observed| weights.profile.dot(&o.row.terms);
+        let promised: Vec<_> = observed.iter().map(|o| (exponent(o), o.row.success, o.row.weight)).collect();
+        let promises = Promises::fit(&promised);
         // There is no trend to be told.
         weights.history = Values::from_iter([(Term::Neighbours, MOST_SURPRISAL)]);
         self.set_weights(weights);
-        let bandit = self.replay(&observed, &mut outcomes);
+        let bandit = self.replay(&observed, promises, &mut outcomes);
         let past: Vec<Past<'_>> =
             examples.iter().zip(&outcomes).map(|(example, outcomes)| Past { outcomes, ..past(example) }).collect();
-        self.set_history((!past.is_empty()).then(|| History::of_ledger(&past, &bandit, DOUBT)));
-        Remembered { factor, bandit }
-    }
-
-    fn common_factor(&self, observed: &[Observed]) -> f64 {
-        // The whole exponent as the only term; which one it is called does not matter.
-        let only = |exponent: f64| Values::from_iter([(Term::Description, exponent)]);
-        let rows = observed.iter().map(|o| glm::Row { terms: only(self.weights().profile.dot(&o.row.terms)), ..o.row });
-        let rows: Vec<glm::Row> = rows.collect();
-        let fitted = glm::fit(&rows, &only(1.0), PRIOR, |t| t != Term::Description);
-        fitted.get(Term::Description).max(LEAST_FACTOR)
+        self.set_history((!past.is_empty()).then(|| History::of_ledger(&past, promises, &bandit, DOUBT)));
+        Remembered { promises, bandit }
     }
 
     /// Goes through the outcomes from the oldest to the newest. Those from before a change lose weight.
-    fn replay(&self, observed: &[Observed], outcomes: &mut [Vec<Outcome>]) -> Bandit {
+    fn replay(&self, observed: &[Observed], promises: Promises, outcomes: &mut [Vec<Outcome>]) -> Bandit {
         // Old outcomes weigh less already.
         let settings =
             Settings { gamma: 1.0, prior: DOUBT, rule: Rule::Ucb { width: 0.0 }, trial_te: 0.0, ..Settings::default() };
@@ -91,7 +77,7 @@ impl Scorer {
         let mut before: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
         for Observed { task, nth, expert, row, .. } in observed.iter().rev() {
             let earlier = before.entry(expert).or_default();
-            let promise = efficiency(self.weights().profile.dot(&row.terms));
+            let promise = promises.worth(efficiency(self.weights().profile.dot(&row.terms)));
             if bandit.observe_weighted(expert, promise, row.success, row.weight).unwrap_or(false) {
                 for (task, nth) in earlier.iter() {
                     if let Some(outcome) = outcomes.get_mut(*task).and_then(|of| of.get_mut(*nth)) {

@@ -5,12 +5,14 @@
 //! The first needs many outcomes and is right about detail; the second is right with few.
 
 mod neighbours;
+mod promises;
 mod space;
 mod trend;
 
 use std::collections::HashMap;
 
 use neighbours::{Neighbours, Seen, Sums};
+pub use promises::Promises;
 use serde::{Deserialize, Serialize};
 use space::{Place, Space};
 use trend::{Observations, Trend};
@@ -115,8 +117,9 @@ struct Fitted {
 enum Whose {
     /// The outcomes of all experts.
     All(Box<Fitted>),
-    /// Those of experts that were chosen: how each did against its promises, which are worth `prior` outcomes.
-    Chosen { arms: Vec<Arm>, prior: f64 },
+    /// Those of experts that were chosen: how promises are to be read, and how each expert did against its own, which are worth `prior`
+    /// outcomes.
+    Chosen { promises: Promises, arms: Vec<Arm>, prior: f64 },
 }
 
 /// The outcomes of past tasks.
@@ -178,8 +181,9 @@ impl History {
     }
 
     /// Keeps the outcomes of a ledger: of experts that were chosen, not of all. There is no telling a trend or a mean from
-    /// these, so each outcome speaks for tasks like its own only, but for what `bandit` makes of an expert's failures.
-    pub fn of_ledger(tasks: &[Past<'_>], bandit: &Bandit, prior: f64) -> Self {
+    /// these, so each outcome speaks for tasks like its own only, but for what `promises` are worth and what `bandit` makes of an expert's
+    /// failures.
+    pub fn of_ledger(tasks: &[Past<'_>], promises: Promises, bandit: &Bandit, prior: f64) -> Self {
         let dimensions = tasks.first().map_or(0, |t| t.vector.len());
         let mut experts = Experts::default();
         let mut neighbours = Neighbours::new(dimensions);
@@ -192,7 +196,7 @@ impl History {
                 *slot = arm;
             }
         }
-        Self { experts, neighbours, whose: Whose::Chosen { arms, prior } }
+        Self { experts, neighbours, whose: Whose::Chosen { promises, arms, prior } }
     }
 
     /// The number of an expert in [`Similar::estimate`]; none where nothing is known of it.
@@ -231,8 +235,17 @@ fn whereabouts(place: &Place, directions: &Matrix) -> Vec<f32> {
 }
 
 impl Similar<'_> {
+    /// Whether the history is a ledger's: then it says something of experts that have no outcomes, too.
+    pub fn is_of_chosen(&self) -> bool {
+        matches!(self.history.whose, Whose::Chosen { .. })
+    }
+
     /// What is to be expected of an expert whose profile promises `promise`, its TE without history.
     pub fn estimate(&self, expert: Option<usize>, promise: f64) -> Estimate {
+        let promise = match &self.history.whose {
+            Whose::All(_) => promise,
+            Whose::Chosen { promises, .. } => promises.worth(promise),
+        };
         let likely = |p: f64| p.clamp(0.01, 0.999);
         let known = expert.and_then(|e| Some((e, self.history.experts.totals.get(e)?, self.sums.get(e)?)));
         let Some((expert, total, near)) = known else {
@@ -241,7 +254,7 @@ impl Similar<'_> {
         let seconds = [near, total].into_iter().find(|s| s.timed > 0).map(|s| s.seconds / f64::from(s.timed));
         let trend = match &self.history.whose {
             Whose::All(fitted) => &fitted.trend,
-            Whose::Chosen { arms, prior } => {
+            Whose::Chosen { arms, prior, .. } => {
                 let promise = arms.get(expert).map_or(promise, |arm| arm.mean(promise, *prior).min(promise));
                 let rate = likely((near.success + PROMISE_IN_LEDGER * promise) / (near.weight + PROMISE_IN_LEDGER));
                 return Estimate { neighbours: rate, trend: rate, count: near.count, seconds };

@@ -133,7 +133,7 @@ impl Scorer {
         let Some(similar) = &reading.similar else {
             return Some(Scored { values, coefficients: &self.weights.profile, known: Known::default() });
         };
-        if entry.number.is_none() {
+        if entry.number.is_none() && !similar.is_of_chosen() {
             values.set(Term::Coverage, 1.0);
             return Some(Scored { values, coefficients: &reading.newcomer, known: Known::default() });
         }
