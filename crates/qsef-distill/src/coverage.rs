@@ -51,9 +51,14 @@ impl Coverage {
 pub struct KnownWords(HashSet<String>);
 
 impl KnownWords {
-    /// The share of a text's different words that it has, in [0, 1]; 0 for a text without words. What a model makes of words that it
-    /// never saw says nothing, however sure it is.
-    pub fn share(&self, text: &str) -> f64 {
+    /// How sure an expert is of a text, in [0, 1]: what its model says, as far as it has learnt the text's words. What a model makes of
+    /// words that it never saw says nothing, however sure it is.
+    pub fn sure(&self, text: &str, confidence: f32) -> f32 {
+        confidence * self.share(text) as f32
+    }
+
+    /// The share of a text's different words that it has, in [0, 1]; 0 for a text without words.
+    fn share(&self, text: &str) -> f64 {
         let words = words(text);
         words.iter().filter(|word| self.0.contains(*word)).count() as f64 / words.len().max(1) as f64
     }

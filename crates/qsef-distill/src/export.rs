@@ -62,7 +62,7 @@ pub struct Profile {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// The least confidence, in [0, 1], with which it answers: the model's, times the share of the text's words that it has learnt.
+    /// The least that it is sure of a text to answer, in [0, 1], as [`crate::coverage::KnownWords::sure`] has it.
     pub least_confidence: f32,
 }
 
@@ -232,7 +232,7 @@ pub async fn export(config: &Config, wanted: Export, embedder: &AnyEmbedder, int
     let mut times = Vec::new();
     for text in &data.valid.texts {
         let began = Instant::now();
-        let sure = student.confidence(text)? * known.share(text) as f32;
+        let sure = known.sure(text, student.confidence(text)?);
         if times.len() < TIMED {
             times.push(began.elapsed().as_secs_f64() * 1e3);
         }

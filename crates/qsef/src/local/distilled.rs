@@ -100,14 +100,9 @@ impl Distilled {
         Ok((found.spans.into_iter().map(part).collect(), found.confidence))
     }
 
-    /// How sure it is of a text, in [0, 1]: what its model says, as far as it has learnt the text's words.
-    fn sure(&self, text: &str, confidence: f32) -> f32 {
-        confidence * self.known.share(text) as f32
-    }
-
     /// Declines a text of which it is not sure enough.
     fn sure_enough(&self, text: &str, confidence: f32, of: &str) -> Result<()> {
-        let (confidence, least) = (self.sure(text, confidence), self.profile.limits.least_confidence);
+        let (confidence, least) = (self.known.sure(text, confidence), self.profile.limits.least_confidence);
         if confidence >= least {
             return Ok(());
         }
@@ -124,12 +119,12 @@ impl Expert for Distilled {
     fn covers(&self, task: &str) -> Option<f64> {
         match &self.student {
             Student::Classifier(_) => {
-                self.tell(task).ok().map(|(_, confidence)| f64::from(self.sure(task, confidence)))
+                self.tell(task).ok().map(|(_, confidence)| f64::from(self.known.sure(task, confidence)))
             }
             // That nothing is to be found in a text, it is sure of for most texts of other domains.
             Student::Tagger(_) => {
                 let (parts, confidence) = self.find(task).ok()?;
-                Some(if parts.is_empty() { 0.0 } else { f64::from(self.sure(task, confidence)) })
+                Some(if parts.is_empty() { 0.0 } else { f64::from(self.known.sure(task, confidence)) })
             }
         }
     }
