@@ -46,15 +46,16 @@ pub fn run(config: &Config, host: &Host<'_>) -> Result<Results> {
         Some(teacher) => Some(teach(teacher, &data, config.max_tokens, &dir, &question, host)?),
         None => None,
     };
+    let encode = |rows| data.encode_to_judge(&start.words, rows);
+    let (valid, test) = (encode(&data.valid)?, encode(&data.test)?);
     if let Some(taught) = &mut taught {
         texts.of_teacher = taught.train.answers();
         let logits = taught.train.logits.get(..rows.len()).unwrap_or_default().to_vec();
         let said = Predictions { logits, vectors: Vec::new() };
         taught.result.train = Some(data.judge(&rows, &all, &said).measure);
+        taught.result.valid = taught.valid.as_ref().map(|said| data.judge(&data.valid, &valid, said).measure);
     }
     let resistance = resistances(&data, &texts, &all, taught.as_ref());
-    let encode = |rows| data.encode_to_judge(&start.words, rows);
-    let (valid, test) = (encode(&data.valid)?, encode(&data.test)?);
     let class = Class {
         config,
         data: &data,

@@ -14,7 +14,7 @@ use crate::{
     loss::{Objective, Settings},
     model::{Classifier, EncoderConfig, read_labels, read_weights, write_model},
     sample::{Sampler, Sampling},
-    teacher::{Keep, Knowledge, read_logits, same_tokens, same_words},
+    teacher::{Keep, Knowledge, mean_of, read_logits, same_tokens, same_words},
     text::{Tokens, Words},
     train::{Predictions, TrainSettings, Trainer, Watch, predict},
 };
@@ -29,7 +29,7 @@ pub struct TeacherResult {
     pub train: Option<f64>,
     /// Its measure on the validation rows; none where it was asked for the training rows only.
     pub valid: Option<f64>,
-    /// Its measure on the test rows; none where it was asked for the training rows only.
+    /// Its measure on the test rows; none where it was not asked for them, as an ensemble is not.
     pub accuracy: Option<f64>,
     /// Numbers in it, where they are known.
     pub params: Option<usize>,
@@ -41,11 +41,8 @@ impl TeacherResult {
     /// In a line: what it is, how right it is by a measure, how large it is.
     pub fn told(&self, measure: &str) -> String {
         let right = |of: f64, rows: &str| format!(", {measure} {:.2} % on the {rows} rows", 100.0 * of);
-        let right = match (self.accuracy, self.train) {
-            (Some(accuracy), _) => right(accuracy, "test"),
-            (None, Some(train)) => right(train, "training"),
-            (None, None) => String::new(),
-        };
+        let known = [(self.accuracy, "test"), (self.valid, "validation"), (self.train, "training")];
+        let right = known.into_iter().find_map(|(of, rows)| Some(right(of?, rows))).unwrap_or_default();
         let size = self.params.map_or(String::new(), |n| format!(", {:.1} M parameters", n as f64 / 1e6));
         format!("{}{right}{size}", self.kind)
     }
@@ -55,8 +52,8 @@ impl TeacherResult {
 pub(crate) struct Taught {
     /// Of the texts that students see.
     pub train: Knowledge,
-    /// Its vectors of the validation rows.
-    pub valid_vectors: Option<Vec<Vec<f32>>>,
+    /// Of the validation rows; none where it was asked for the training rows only.
+    pub valid: Option<Predictions>,
     pub result: TeacherResult,
 }
 
@@ -260,7 +257,7 @@ pub(crate) fn teach(
             let (model, words, result) = prepare_teacher(encoder, data, window, dir, question.device, host)?;
             let train = read_texts(encoder, &model, &words, data, &texts, window, dir, question, host)?;
             let valid = predict(&model, &data.encode_to_judge(&words, &data.valid)?).map_err(failed)?;
-            Ok(Taught { train, valid_vectors: Some(valid.vectors), result })
+            Ok(Taught { train, valid: Some(valid), result })
         }
         TeacherConfig::Ensemble { members } => {
             let ask = |(i, member): (usize, &TeacherConfig)| {
@@ -270,32 +267,28 @@ pub(crate) fn teach(
             if taught.is_empty() {
                 return Err(Error::Input("an ensemble needs at least one teacher in `members`".into()));
             }
-            let all: Vec<&Knowledge> = taught.iter().map(|t| &t.train).collect();
-            let logits = Knowledge::mean_of(&all)?;
+            let classes = data.classes().len();
+            let mean = |of: &[&[Vec<f32>]]| mean_of(of, classes);
+            let logits = mean(&taught.iter().map(|t| t.train.logits.as_slice()).collect::<Vec<_>>())?;
+            // None where one of them was not asked.
+            let of_valid: Option<Vec<_>> =
+                taught.iter().map(|t| t.valid.as_ref().map(|said| said.logits.as_slice())).collect();
+            let of_valid = of_valid.map(|of_valid| mean(&of_valid)).transpose()?;
             let params = taught.iter().map(|t| t.result.params).sum();
             let seconds = taught.iter().map(|t| t.result.seconds).sum();
             let mut first = taught.swap_remove(0);
             first.train.logits = logits;
-            // Its parts were measured, it itself is not: that would take another passage over the rows.
-            first.result =
-                TeacherResult { kind: "ensemble".into(), valid: None, accuracy: None, params, seconds, ..first.result };
+            first.valid = first.valid.zip(of_valid).map(|(said, logits)| Predictions { logits, ..said });
+            first.result = TeacherResult { params, seconds, ..asked("ensemble") };
             Ok(first)
         }
         TeacherConfig::Logits { file } => {
             let logits = read_logits(file, &data.labels, &texts)?;
-            Ok(Taught {
-                train: Knowledge::of_logits(logits, data.labels.len()),
-                valid_vectors: None,
-                result: asked("logits"),
-            })
+            Ok(Taught { train: Knowledge::of_logits(logits, data.labels.len()), valid: None, result: asked("logits") })
         }
         TeacherConfig::Model { model } => {
             let logits = (host.ask)(model, &data.labels, question.texts)?;
-            Ok(Taught {
-                train: Knowledge::of_logits(logits, data.labels.len()),
-                valid_vectors: None,
-                result: asked("model"),
-            })
+            Ok(Taught { train: Knowledge::of_logits(logits, data.labels.len()), valid: None, result: asked("model") })
         }
     }
 }

@@ -206,7 +206,7 @@ impl Class<'_> {
             augment: mode.augment,
             teacher: teacher.filter(|_| mode.loss.needs_teacher()),
             valid: (self.valid, &|found: &Predictions| data.judge(&data.valid, self.valid, found).measure),
-            valid_vectors: self.taught.and_then(|taught| taught.valid_vectors.as_deref()),
+            valid_vectors: self.taught.and_then(|taught| taught.valid.as_ref()).map(|said| said.vectors.as_slice()),
             seed,
             checkpoint: Some((dir.join("checkpoint.safetensors"), id.to_owned())),
         };

@@ -192,20 +192,57 @@ fn logits_from_a_file_and_mistakes_in_them() {
     let place = Place::new("[teacher]\nkind = \"logits\"\nfile = \"logits.jsonl\"", r#"["kd-task"]"#);
     let missing = place.run(|_| false).0.unwrap_err().to_string();
     assert!(missing.contains("logits.jsonl"), "{missing}");
-    let labels = ["money", "sound", "weather"].map(str::to_owned);
+    say(&place, "logits.jsonl", ["money", "sound", "weather"], |_| true);
+    let results = place.run(|_| false).0.unwrap();
+    assert!(results.summary[0].mean > 0.6, "{:?}", results.summary);
+    say(&place, "logits.jsonl", ["money", "sound", "x"], |_| true);
+    let error = place.run(|_| false).0.unwrap_err().to_string();
+    assert!(error.contains("it lacks 1 of them and has 1 others, such as `weather`"), "{error}");
+}
+
+/// Writes a teacher's logits for the rows of a place: it is sure of the classes that it knows, and knows nothing of the others.
+fn say(place: &Place, file: &str, labels: [&str; 3], knows: impl Fn(&str) -> bool) {
     let rows = std::fs::read_to_string(place.path("rows.jsonl")).unwrap();
     let rows: Vec<serde_json::Value> = rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let texts: Vec<&str> = rows.iter().map(|row| row["text"].as_str().unwrap()).collect();
-    let logits: Vec<Vec<f32>> = rows
-        .iter()
-        .map(|row| labels.iter().map(|label| if row["label"] == **label { 3.0 } else { 0.0 }).collect())
-        .collect();
-    write_logits(&place.path("logits.jsonl"), &labels, &texts, &logits, 2).unwrap();
+    let of = |row: &serde_json::Value, label: &str| if row["label"] == label && knows(label) { 3.0 } else { 0.0 };
+    let logits: Vec<Vec<f32>> = rows.iter().map(|row| labels.map(|label| of(row, label)).to_vec()).collect();
+    write_logits(&place.path(file), &labels.map(str::to_owned), &texts, &logits, 2).unwrap();
+}
+
+#[test]
+fn an_ensemble_knows_what_its_members_know() {
+    let member = |file: &str| format!("[[teacher.members]]\nkind = \"logits\"\nfile = \"{file}\"\n");
+    let teacher = format!("[teacher]\nkind = \"ensemble\"\n{}{}", member("a.jsonl"), member("b.jsonl"));
+    let place = Place::new(&teacher, r#"["kd-task"]"#);
+    let labels = ["money", "sound", "weather"];
+    say(&place, "a.jsonl", labels, |label| label == "money");
+    say(&place, "b.jsonl", labels, |label| label != "money");
     let results = place.run(|_| false).0.unwrap();
+    let teacher = results.teacher.as_ref().unwrap();
+    assert_eq!((teacher.kind.as_str(), teacher.train, teacher.valid), ("ensemble", Some(1.0), None));
     assert!(results.summary[0].mean > 0.6, "{:?}", results.summary);
-    write_logits(&place.path("logits.jsonl"), &["money", "sound", "x"].map(str::to_owned), &texts, &logits, 2).unwrap();
-    let error = place.run(|_| false).0.unwrap_err().to_string();
-    assert!(error.contains("it lacks 1 of them and has 1 others, such as `weather`"), "{error}");
+
+    // Of encoders the validation rows are judged, too; their inner states are those of the first.
+    let encoder = |seed: u64| {
+        ENCODER
+            .replace("[teacher", "[teacher.members")
+            .replacen("[teacher.members]", "[[teacher.members]]", 1)
+            .replace("base/.\"", &format!("base/.\"\nseed = {seed}"))
+    };
+    let teacher = format!("[teacher]\nkind = \"ensemble\"\n{}\n{}", encoder(1), encoder(2));
+    let place = Place::new(&teacher, r#"["qsef-kd"]"#);
+    let results = place.run(|_| false).0.unwrap();
+    let teacher = results.teacher.as_ref().unwrap();
+    assert!(teacher.valid.unwrap() > 0.9 && teacher.accuracy.is_none(), "{teacher:?}");
+    let one: (String, TeacherResult) =
+        serde_json::from_str(&std::fs::read_to_string(place.path("out/teacher/member-1/teacher.json")).unwrap())
+            .unwrap();
+    assert_eq!(teacher.params, one.1.params.map(|n| 2 * n));
+    assert!(teacher.told("accuracy").contains("% on the validation rows"), "{}", teacher.told("accuracy"));
+
+    let place = Place::new("[teacher]\nkind = \"ensemble\"\nmembers = []", r#"["kd"]"#);
+    assert!(place.run(|_| false).0.unwrap_err().to_string().contains("at least one teacher"));
 }
 
 #[test]

@@ -7,4 +7,4 @@ mod targets;
 
 pub use language_model::of_model;
 pub use stored::{read_logits, write_logits};
-pub use targets::{Inner, Keep, Knowledge, same_tokens, same_words};
+pub use targets::{Inner, Keep, Knowledge, mean_of, same_tokens, same_words};

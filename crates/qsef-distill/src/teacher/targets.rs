@@ -96,6 +96,27 @@ pub fn same_words(texts: &[&str], student: &[Tokens], teacher: &[Tokens]) -> Res
     )))
 }
 
+/// The logarithms of the mean probabilities that several teachers give: each one's logits by text, of `classes` classes or of those of its words.
+///
+/// # Errors
+/// [`Error::Input`] where they do not know the same texts and classes.
+pub fn mean_of(all: &[&[Vec<f32>]], classes: usize) -> Result<Vec<Vec<f32>>> {
+    let shape = |one: &[Vec<f32>]| one.iter().map(Vec::len).collect::<Vec<_>>();
+    if all.windows(2).any(|pair| matches!(pair, [a, b] if shape(a) != shape(b))) {
+        return Err(Error::Input("the teachers of an ensemble know different texts or classes".into()));
+    }
+    let Some(first) = all.first() else { return Ok(Vec::new()) };
+    let mean = |text: usize| {
+        let mut sum = vec![0f32; first.get(text).map_or(0, Vec::len)];
+        for row in all.iter().filter_map(|one| one.get(text)) {
+            let shares = row.chunks(classes.max(1)).flat_map(softmax);
+            sum.iter_mut().zip(shares).for_each(|(sum, share)| *sum += share);
+        }
+        sum.into_iter().map(|p| (p / all.len() as f32).max(1e-9).ln()).collect()
+    };
+    Ok((0..first.len()).map(mean).collect())
+}
+
 impl Knowledge {
     /// What an encoder says of texts that are its own tokens. `layers` are those whose states are kept. `on` hears how many texts are done; where it is cancelled, the rest is left out.
     ///
@@ -149,27 +170,6 @@ impl Knowledge {
     /// What is known of each text without what is inside.
     pub fn of_logits(logits: Vec<Vec<f32>>, classes: usize) -> Self {
         Self { logits, classes, inner: None }
-    }
-
-    /// The logarithms of the mean probabilities of several teachers.
-    ///
-    /// # Errors
-    /// [`Error::Input`] where they do not know the same texts and classes.
-    pub fn mean_of(all: &[&Self]) -> Result<Vec<Vec<f32>>> {
-        let shape = |one: &Self| (one.classes, one.logits.iter().map(Vec::len).collect::<Vec<_>>());
-        if all.windows(2).any(|pair| matches!(pair, [a, b] if shape(a) != shape(b))) {
-            return Err(Error::Input("the teachers of an ensemble know different texts or classes".into()));
-        }
-        let Some(first) = all.first() else { return Ok(Vec::new()) };
-        let mean = |text: usize| {
-            let mut sum = vec![0f32; first.logits.get(text).map_or(0, Vec::len)];
-            for row in all.iter().filter_map(|one| one.logits.get(text)) {
-                let shares = row.chunks(first.classes.max(1)).flat_map(softmax);
-                sum.iter_mut().zip(shares).for_each(|(sum, share)| *sum += share);
-            }
-            sum.into_iter().map(|p| (p / all.len() as f32).max(1e-9).ln()).collect()
-        };
-        Ok((0..first.logits.len()).map(mean).collect())
     }
 
     /// Texts that it knows.
