@@ -54,7 +54,7 @@ pub struct Config {
     #[serde(default)]
     pub train: TrainSettings,
     /// The weights of the loss's terms, where a mode has them on, and their other settings.
-    #[serde(default = "weights")]
+    #[serde(default = "Settings::on")]
     pub loss: Settings,
     /// Simpler variants of the texts.
     #[serde(default)]
@@ -96,8 +96,12 @@ fn window() -> usize {
     64
 }
 
-fn weights() -> Settings {
-    Settings { kd: 1.0, align: 1.0, maps: 1.0, semantic: 1.0, resistance: 0.5, ..Settings::default() }
+/// Where in the file something is wrong.
+enum Place {
+    /// A field of a table; of none where that is empty.
+    Field(&'static str, &'static str),
+    /// The mode that begins at this byte.
+    Mode(usize),
 }
 
 impl Config {
@@ -128,55 +132,21 @@ impl Config {
             let field = e.message().split_once("field `").and_then(|(_, rest)| rest.split('`').next());
             error(e.span().map(|span| span.start), field, e.message())
         })?;
-        let line_of = |field: &str| {
-            let found = text.match_indices(field).map(|(at, _)| at);
-            found
-                .into_iter()
-                .find(|at| text.get(..*at).is_some_and(|before| before.is_empty() || before.ends_with('\n')))
+        // The field's first line in a table, or before all tables.
+        let line_of = |table: &str, field: &str| {
+            let starts = |at: &usize| text.get(..*at).is_some_and(|before| before.is_empty() || before.ends_with('\n'));
+            let find = |from: usize, what: &str| {
+                let places = text.get(from..)?.match_indices(what).map(|(at, _)| from + at);
+                places.into_iter().find(starts)
+            };
+            let from = if table.is_empty() { Some(0) } else { find(0, &format!("[{table}")) };
+            find(from.or_else(|| find(0, &format!("[[{table}")))?, field)
         };
-        let bad = |field: &str, message: &str| Err(error(line_of(field), Some(field), message));
-        if config.modes.is_empty() {
-            return bad("modes", "name at least one mode, such as \"qsef-kd\"");
-        }
-        if config.seeds.get_ref().is_empty() {
-            return bad("seeds", "name at least one seed");
-        }
-        if !(*config.fraction.get_ref() > 0.0 && *config.fraction.get_ref() <= 1.0) {
-            return bad("fraction", "must be above 0 and at most 1");
-        }
-        if config.max_tokens < 3 {
-            return bad("max_tokens", "must be at least 3");
-        }
-        if !(0.0..=1.0).contains(&config.augment.share) {
-            return bad("share", "must be a number from 0 to 1");
-        }
-        if config.task == Task::Extract {
-            if !config.augment.files.is_empty() {
-                return bad(
-                    "files",
-                    "rows of files stand in for the texts of their class, and parts of texts have none",
-                );
-            }
-            if config.teacher.as_ref().is_some_and(|teacher| !teacher.tells_words()) {
-                return bad("kind", "only encoders, and ensembles of them, teach to find parts of texts");
-            }
-        }
         config.train.steps = config.steps;
-        config.train.check().map_err(|(field, message)| error(line_of(field), Some(field), &message))?;
-        config.student.check().map_err(|(field, message)| error(line_of(field), Some(field), &message))?;
-        for mode in &config.modes {
-            let at = mode.span().start;
-            let read = Mode::parse(mode.get_ref(), &config.loss, config.augment.share);
-            let read = read.map_err(|message| error(Some(at), Some("modes"), &message))?;
-            if config.teacher.is_none() && read.loss.needs_teacher() {
-                let message = format!("the mode `{}` needs a [teacher]", mode.get_ref());
-                return Err(error(Some(at), Some("modes"), &message));
-            }
-            if config.teacher.as_ref().is_some_and(|t| !t.has_states()) && read.loss.needs_states() {
-                let message = format!("the mode `{}` compares inner states, which only an encoder has", mode.get_ref());
-                return Err(error(Some(at), Some("modes"), &message));
-            }
-        }
+        config.check().map_err(|(place, message)| match place {
+            Place::Field(table, field) => error(line_of(table, field), Some(field), &message),
+            Place::Mode(at) => error(Some(at), Some("modes"), &message),
+        })?;
         let dir = path.parent().unwrap_or(Path::new("")).to_owned();
         let files = [&mut config.data, &mut config.valid, &mut config.test, &mut config.out];
         for file in files.into_iter().chain(config.augment.files.iter_mut()) {
@@ -187,6 +157,64 @@ impl Config {
         }
         config.path = path.to_owned();
         Ok(config)
+    }
+
+    /// What is wrong, and where.
+    fn check(&self) -> Result<(), (Place, String)> {
+        let wrong = |table, field, message: &str| Err((Place::Field(table, field), message.to_owned()));
+        if self.modes.is_empty() {
+            return wrong("", "modes", "name at least one mode, such as \"qsef-kd\"");
+        }
+        let seeds = self.seeds.get_ref();
+        if seeds.is_empty() {
+            return wrong("", "seeds", "name at least one seed");
+        }
+        if let Some((_, seed)) = seeds.iter().enumerate().find(|(i, seed)| seeds.iter().take(*i).any(|s| s == *seed)) {
+            return wrong("", "seeds", &format!("{seed} stands there twice"));
+        }
+        let fraction = *self.fraction.get_ref();
+        if !(fraction > 0.0 && fraction <= 1.0) {
+            return wrong("", "fraction", "must be above 0 and at most 1");
+        }
+        if self.max_tokens < 3 {
+            return wrong("", "max_tokens", "must be at least 3");
+        }
+        if !(0.0..=1.0).contains(&self.augment.share) {
+            return wrong("augment", "share", "must be a number from 0 to 1");
+        }
+        if self.task == Task::Extract {
+            if !self.augment.files.is_empty() {
+                let message = "rows of files stand in for the texts of their class, and parts of texts have none";
+                return wrong("augment", "files", message);
+            }
+            if self.teacher.as_ref().is_some_and(|teacher| !teacher.tells_words()) {
+                return wrong("teacher", "kind", "only encoders, and ensembles of them, teach to find parts of texts");
+            }
+        }
+        let of = |table| move |(field, message)| (Place::Field(table, field), message);
+        self.train.check().map_err(|why| of(if why.0 == "steps" { "" } else { "train" })(why))?;
+        self.student.check().map_err(of("student"))?;
+        self.loss.check().map_err(of("loss"))?;
+        if let Some(teacher) = &self.teacher {
+            teacher.check().map_err(of("teacher"))?;
+        }
+        for (i, mode) in self.modes.iter().enumerate() {
+            let (name, place) = (mode.get_ref(), Place::Mode(mode.span().start));
+            let read = match Mode::parse(name, &self.loss, self.augment.share) {
+                Ok(read) => read,
+                Err(message) => return Err((place, message)),
+            };
+            if self.modes.iter().take(i).any(|before| before.get_ref() == name) {
+                return Err((place, format!("`{name}` stands there twice")));
+            }
+            if self.teacher.is_none() && read.loss.needs_teacher() {
+                return Err((place, format!("the mode `{name}` needs a [teacher]")));
+            }
+            if self.teacher.as_ref().is_some_and(|t| !t.has_states()) && read.loss.needs_states() {
+                return Err((place, format!("the mode `{name}` compares inner states, which only an encoder has")));
+            }
+        }
+        Ok(())
     }
 
     /// Its modes.

@@ -74,12 +74,18 @@ impl Mode {
             rest = after;
             mode.switch(feature, on, value, weights, share)?;
         }
-        let terms = [mode.loss.task, mode.loss.kd, mode.loss.align, mode.loss.semantic, mode.loss.resistance];
+        let loss = &mode.loss;
+        let terms = [loss.task, loss.kd, loss.align, loss.maps, loss.semantic, loss.resistance];
         if terms.iter().all(|weight| *weight == 0.0) {
             return Err(format!("`{name}` leaves nothing to learn from"));
         }
         if !(mode.loss.temperature.is_finite() && mode.loss.temperature > 0.0) {
             return Err(format!("`{name}`: the temperature must be above 0"));
+        }
+        if mode.loss.maps > 0.0 && mode.loss.layers_with_maps().next().is_none() {
+            return Err(format!(
+                "`{name}` compares attention maps, for which `layers` in [loss] has to name layers from 1 on, such as [[1, 3]]"
+            ));
         }
         Ok(mode)
     }

@@ -64,6 +64,12 @@ impl StudentConfig {
         if !(1..=24).contains(&self.layers) {
             return Err(("layers", "must be from 1 to 24".into()));
         }
+        if self.hidden > 4096 {
+            return Err(("hidden", "must be at most 4096".into()));
+        }
+        if self.inner.is_some_and(|inner| !(1..=16_384).contains(&inner)) {
+            return Err(("inner", "must be from 1 to 16384".into()));
+        }
         Ok(())
     }
 }

@@ -62,6 +62,24 @@ impl TeacherConfig {
         }
     }
 
+    /// What is wrong with it: field and message.
+    ///
+    /// # Errors
+    /// The field and the message.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        match self {
+            Self::Encoder(teacher) if !(0.0..1.0).contains(&teacher.smoothing) => {
+                Err(("smoothing", "must be at least 0 and below 1".into()))
+            }
+            Self::Encoder(teacher) => teacher.train.check(),
+            Self::Ensemble { members } if members.is_empty() => {
+                Err(("members", "an ensemble needs at least one teacher".into()))
+            }
+            Self::Ensemble { members } => members.iter().try_for_each(Self::check),
+            Self::Logits { .. } | Self::Model { .. } => Ok(()),
+        }
+    }
+
     /// Whether it says something of each word.
     pub(super) fn tells_words(&self) -> bool {
         match self {

@@ -43,8 +43,17 @@ fn paths_are_from_the_file_on() {
 }
 
 #[test]
+fn what_a_table_leaves_out_is_as_without_it() {
+    let whole = parse("modes = [\"none\"]").unwrap().loss;
+    let part = parse("modes = [\"none\"]\n[loss]\ntemperature = 4").unwrap().loss;
+    assert_eq!(part, Settings { temperature: 4.0, ..whole });
+    assert_eq!((part.kd, part.align), (1.0, 1.0));
+}
+
+#[test]
 fn mistakes_have_a_line_and_a_field() {
     let teacher = "[teacher]\nkind = \"logits\"\nfile = \"x\"";
+    let encoder = "[teacher]\nkind = \"encoder\"\nbase = \"x\"";
     for (more, line, what) in [
         ("modes = []", 7, "modes"),
         ("modes = [\"sgd\"]", 7, "modes"),
@@ -54,8 +63,16 @@ fn mistakes_have_a_line_and_a_field() {
         ("modes = [\"none\"]\nfractoin = 1", 8, "fractoin"),
         ("modes = [\"none\"]\n[train]\ndropout = 1.5", 9, "dropout"),
         ("modes = [\"none\"]\n[student]\nhidden = 10\nheads = 4", 9, "hidden"),
+        ("modes = [\"none\", \"none\"]", 7, "`none` stands there twice"),
+        (&format!("modes = [\"kd+maps\"]\n{encoder}"), 7, "`layers` in [loss]"),
+        ("modes = [\"none\"]\n[loss]\nkd = -1", 9, "kd"),
+        ("modes = [\"none\"]\n[loss]\ntemperature = 0", 9, "temperature"),
+        ("modes = [\"none\"]\n[train]\nbatch = 4\n[train.optimiser]\nbeta1 = 1", 11, "beta1"),
+        (&format!("modes = [\"none\"]\n{encoder}\nsmoothing = 7\n[train]\nbatch = 4"), 11, "smoothing"),
+        (&format!("modes = [\"none\"]\n[train]\nbatch = 4\n{encoder}\n[teacher.train]\nbatch = 0"), 14, "batch"),
+        ("modes = [\"none\"]\n[teacher]\nkind = \"ensemble\"\nmembers = []", 10, "at least one teacher"),
     ] {
         let error = parse(more).unwrap_err().to_string();
-        assert!(error.contains(&format!("run.toml:{line}")) && error.contains(what), "{more}: {error}");
+        assert!(error.contains(&format!("run.toml:{line} ")) && error.contains(what), "{more}: {error}");
     }
 }

@@ -79,6 +79,7 @@ impl TuneSettings {
         if !(0.0..1.0).contains(&self.warm_up) {
             return Err(("warm_up", "must be at least 0 and below 1".into()));
         }
+        self.optimiser.check()?;
         if !(1..=1024).contains(&self.adapters.rank) {
             return Err(("rank", "must be from 1 to 1024".into()));
         }

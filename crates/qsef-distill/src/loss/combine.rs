@@ -1,4 +1,4 @@
-use candle_core::{D, Device, Result, Tensor};
+use candle_core::{D, Device, Result as Candle, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -31,8 +31,10 @@ pub enum Term {
 
 /// How the terms make a loss: `Σ weight · term / level`. With `align` (λ₁) and `resistance` (λ₂) it is the loss of the paper's section
 /// 6.3, with `align` (α) and `semantic` (β) that of section 4.3. A weight of 0 switches a term off.
+///
+/// As text, what is left out is as [`Settings::on`] has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default = "Settings::on", deny_unknown_fields)]
 pub struct Settings {
     /// Weight of [`Term::Task`].
     pub task: f64,
@@ -87,6 +89,42 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The weights that terms have where they are switched on and no other weight is given.
+    pub fn on() -> Self {
+        Self { kd: 1.0, align: 1.0, maps: 1.0, semantic: 1.0, resistance: 0.5, ..Self::default() }
+    }
+
+    /// What is wrong with them: field and message.
+    ///
+    /// # Errors
+    /// The field and the message.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        let weights = [
+            ("task", self.task),
+            ("kd", self.kd),
+            ("align", self.align),
+            ("maps", self.maps),
+            ("semantic", self.semantic),
+            ("resistance", self.resistance),
+        ];
+        if let Some((field, _)) = weights.into_iter().find(|(_, weight)| !(weight.is_finite() && *weight >= 0.0)) {
+            return Err((field, "must be at least 0".into()));
+        }
+        if !(self.temperature.is_finite() && self.temperature > 0.0) {
+            return Err(("temperature", "must be above 0".into()));
+        }
+        let shares = [("threshold", self.threshold), ("smoothing", self.smoothing)];
+        match shares.into_iter().find(|(_, share)| !(0.0..1.0).contains(share)) {
+            Some((field, _)) => Err((field, "must be at least 0 and below 1".into())),
+            None => Ok(()),
+        }
+    }
+
+    /// Pairs of layers, the student's and the teacher's, whose attention is compared: what goes into the first layer has none.
+    pub fn layers_with_maps(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.layers.iter().copied().filter(|(student, teacher)| *student > 0 && *teacher > 0)
+    }
+
     /// The weight of a term.
     pub fn weight(&self, term: Term) -> f64 {
         match term {
@@ -121,7 +159,7 @@ pub struct Targets {
     pub pooled: Option<Tensor>,
     /// The teacher's states, (tokens, width) or (texts, width), for each of [`Settings::layers`].
     pub states: Vec<Tensor>,
-    /// The teacher's attention maps, averaged over heads, for each of [`Settings::layers`] but those of layer 0.
+    /// The teacher's attention maps, averaged over heads, for each of [`Settings::layers_with_maps`].
     pub maps: Vec<Tensor>,
     /// The texts' cultural resistance, (texts).
     pub resistance: Option<Tensor>,
@@ -165,11 +203,16 @@ impl Objective {
         mean_resistance: f64,
         seed: u64,
         device: &Device,
-    ) -> Result<Self> {
+    ) -> Candle<Self> {
         let mut params = Params::on(device);
         let mut project = |name: &str| Projection::new(name, student, teacher, seed, &mut params);
         let projections = if settings.align > 0.0 {
-            settings.layers.iter().map(|(layer, _)| project(&format!("project.{layer}"))).collect::<Result<_>>()?
+            let named = settings.layers.iter().enumerate().map(|(i, (layer, of))| {
+                // A student's layer may be compared with several of the teacher's.
+                let again = settings.layers.iter().take(i).any(|(before, _)| before == layer);
+                if again { format!("project.{layer}.{of}") } else { format!("project.{layer}") }
+            });
+            named.map(|name| project(&name)).collect::<Candle<_>>()?
         } else {
             Vec::new()
         };
@@ -223,7 +266,7 @@ impl Objective {
     ///
     /// # Errors
     /// For targets of other shapes.
-    pub fn of(&mut self, logits: &Tensor, pass: &Pass, batch: &Batch, targets: &Targets, heads: usize) -> Result<Loss> {
+    pub fn of(&mut self, logits: &Tensor, pass: &Pass, batch: &Batch, targets: &Targets, heads: usize) -> Candle<Loss> {
         let settings = self.settings.clone();
         // What is told of words counts by their mean over each text.
         let by_text = |rows: Tensor| match &batch.words {
@@ -282,9 +325,8 @@ impl Objective {
             }
         }
         if settings.maps > 0.0 && !targets.maps.is_empty() {
-            let layers = settings.layers.iter().filter(|(layer, _)| *layer > 0);
             let mut sum: Option<Tensor> = None;
-            for ((layer, _), teacher) in layers.zip(&targets.maps) {
+            for ((layer, _), teacher) in settings.layers_with_maps().zip(&targets.maps) {
                 let Some(shares) = pass.shares.get(layer - 1) else {
                     candle_core::bail!("the student has no layer {layer}")
                 };

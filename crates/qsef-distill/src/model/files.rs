@@ -7,18 +7,29 @@ use qsef_core::{Error, Result};
 
 use super::{Classifier, EncoderConfig};
 
+fn bad(dir: &Path, file: &str, why: impl std::fmt::Display) -> Error {
+    Error::ModelFile(format!("{}: {why}", dir.join(file).display()))
+}
+
+/// Reads `config.json` of a directory.
+///
+/// # Errors
+/// [`Error::ModelFile`] for a file that is missing or damaged.
+pub(crate) fn read_shape(dir: &Path) -> Result<EncoderConfig> {
+    let text = std::fs::read(dir.join("config.json")).map_err(|e| bad(dir, "config.json", e))?;
+    let config: EncoderConfig = serde_json::from_slice(&text).map_err(|e| bad(dir, "config.json", e))?;
+    config.check().map_err(|e| bad(dir, "config.json", e))?;
+    Ok(config)
+}
+
 /// Reads `config.json` and `model.safetensors` of a directory.
 ///
 /// # Errors
 /// [`Error::ModelFile`] naming the file that is missing or damaged.
 pub fn read_weights(dir: &Path) -> Result<(EncoderConfig, HashMap<String, Tensor>)> {
-    let bad = |file: &str, why: String| Error::ModelFile(format!("{}: {why}", dir.join(file).display()));
-    let text = std::fs::read(dir.join("config.json")).map_err(|e| bad("config.json", e.to_string()))?;
-    let config: EncoderConfig = serde_json::from_slice(&text).map_err(|e| bad("config.json", e.to_string()))?;
-    config.check().map_err(|e| bad("config.json", e))?;
-    let tensors = candle_core::safetensors::load(dir.join("model.safetensors"), &Device::Cpu)
-        .map_err(|e| bad("model.safetensors", e.to_string()))?;
-    Ok((config, tensors))
+    let config = read_shape(dir)?;
+    let tensors = candle_core::safetensors::load(dir.join("model.safetensors"), &Device::Cpu);
+    Ok((config, tensors.map_err(|e| bad(dir, "model.safetensors", e))?))
 }
 
 /// The names of the classes that a directory's model tells apart, from `config.json`; none where it has none.
@@ -31,7 +42,7 @@ pub fn read_labels(dir: &Path) -> Result<Vec<String>> {
         #[serde(default)]
         id2label: HashMap<usize, String>,
     }
-    let bad = |why: String| Error::ModelFile(format!("{}: {why}", dir.join("config.json").display()));
+    let bad = |why: String| bad(dir, "config.json", why);
     let text = std::fs::read(dir.join("config.json")).map_err(|e| bad(e.to_string()))?;
     let mut labels: Labels = serde_json::from_slice(&text).map_err(|e| bad(e.to_string()))?;
     let count = labels.id2label.len();

@@ -25,13 +25,31 @@ pub struct AdamWSettings {
     pub eps: f64,
     /// How much weights shrink, in units of the rate. Biases and norms do not.
     pub weight_decay: f64,
-    /// The longest that all gradients together may be; longer ones are scaled down.
+    /// The longest that all gradients together may be; longer ones are scaled down. 0: they stay as they are.
     pub clip: f64,
 }
 
 impl Default for AdamWSettings {
     fn default() -> Self {
         Self { beta1: 0.9, beta2: 0.98, eps: 1e-6, weight_decay: 0.01, clip: 1.0 }
+    }
+}
+
+impl AdamWSettings {
+    /// What is wrong with them: field and message.
+    ///
+    /// # Errors
+    /// The field and the message.
+    pub fn check(&self) -> std::result::Result<(), (&'static str, String)> {
+        let betas = [("beta1", self.beta1), ("beta2", self.beta2)];
+        if let Some((field, _)) = betas.into_iter().find(|(_, beta)| !(0.0..1.0).contains(beta)) {
+            return Err((field, "must be at least 0 and below 1".into()));
+        }
+        let some = [("weight_decay", self.weight_decay), ("clip", self.clip)];
+        if let Some((field, _)) = some.into_iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0)) {
+            return Err((field, "must be at least 0".into()));
+        }
+        if self.eps.is_finite() && self.eps > 0.0 { Ok(()) } else { Err(("eps", "must be above 0".into())) }
     }
 }
 

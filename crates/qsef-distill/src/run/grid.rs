@@ -4,7 +4,7 @@ use qsef_core::{Error, Result};
 
 use super::{
     Host, Results, RunResult, fingerprint,
-    prepare::{Question, teach},
+    prepare::{Question, has_layers, teach},
     report,
     student::{Class, Start, Texts, resistances},
 };
@@ -32,8 +32,9 @@ pub fn run(config: &Config, host: &Host<'_>) -> Result<Results> {
     let mut texts = Texts::new(config, &data, &rows, modes.iter().any(|mode| mode.augment > 0.0), host)?;
     let start = Start::new(config, &texts, &device, host)?;
     let all = data.encode(&start.words, &texts.rows.texts())?;
-    let mut layers: Vec<usize> =
-        modes.iter().filter(|m| m.loss.needs_states()).flat_map(|m| m.loss.layers.iter().map(|(_, of)| *of)).collect();
+    let pairs = modes.iter().filter(|m| m.loss.needs_states()).flat_map(|m| m.loss.layers.iter());
+    has_layers("student", start.layers(), pairs.clone().map(|(layer, _)| *layer))?;
+    let mut layers: Vec<usize> = pairs.map(|(_, of)| *of).collect();
     layers.sort_unstable();
     layers.dedup();
     let keep = Keep {

@@ -12,7 +12,7 @@ use crate::{
     config::{EncoderTeacher, TeacherConfig},
     data::{DataSet, Rows, Task},
     loss::{Objective, Settings},
-    model::{Classifier, EncoderConfig, read_labels, read_weights, write_model},
+    model::{Classifier, EncoderConfig, read_labels, read_shape, read_weights, write_model},
     sample::{Sampler, Sampling},
     teacher::{Keep, Knowledge, mean_of, read_logits, same_tokens, same_words},
     text::{Tokens, Words},
@@ -232,6 +232,16 @@ fn read_texts(
     Ok(said)
 }
 
+/// Whether an encoder has the layers that are compared.
+pub(crate) fn has_layers(who: &str, count: usize, compared: impl IntoIterator<Item = usize>) -> Result<()> {
+    match compared.into_iter().max().filter(|largest| *largest > count) {
+        Some(layer) => {
+            Err(Error::Input(format!("`layers` compares the {who}'s layer {layer}; it has those from 0 to {count}")))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Asks a teacher.
 pub(crate) fn teach(
     config: &TeacherConfig,
@@ -244,10 +254,12 @@ pub(crate) fn teach(
     let texts: Vec<&str> = question.texts.iter().map(String::as_str).collect();
     match config {
         TeacherConfig::Encoder(encoder) => {
+            // Before the teacher is trained, and reads for minutes.
+            let base = (host.resolve)(&encoder.base)?;
+            has_layers("teacher", read_shape(&base)?.num_hidden_layers, question.layers.iter().copied())?;
             let by_token = question.keep.tokens || question.keep.maps;
             if by_token || data.task == Task::Extract {
-                // Before the teacher is trained, and reads for minutes.
-                let words = Words::load(&(host.resolve)(&encoder.base)?.join("tokenizer.json"), window)?;
+                let words = Words::load(&base.join("tokenizer.json"), window)?;
                 let tokens = data.encode(&words, &texts)?;
                 same_words(&texts, question.tokens, &tokens)?;
                 if by_token {

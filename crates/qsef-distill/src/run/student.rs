@@ -155,6 +155,11 @@ impl Start {
         Ok(Self { words, device, shape, tensors: None })
     }
 
+    /// The student's layers.
+    pub fn layers(&self) -> usize {
+        self.shape.num_hidden_layers
+    }
+
     pub fn model(&self, classes: usize, seed: u64) -> Result<Classifier> {
         match &self.tensors {
             Some(tensors) => Classifier::of_tensors(&self.shape, tensors, classes, seed, &self.device),

@@ -240,9 +240,18 @@ fn an_ensemble_knows_what_its_members_know() {
             .unwrap();
     assert_eq!(teacher.params, one.1.params.map(|n| 2 * n));
     assert!(teacher.told("accuracy").contains("% on the validation rows"), "{}", teacher.told("accuracy"));
+}
 
-    let place = Place::new("[teacher]\nkind = \"ensemble\"\nmembers = []", r#"["kd"]"#);
-    assert!(place.run(|_| false).0.unwrap_err().to_string().contains("at least one teacher"));
+#[test]
+fn layers_that_are_not_there_are_refused_before_anything_is_trained() {
+    for (layers, what) in [("[[2, 1]]", "the student's layer 2"), ("[[0, 0], [1, 3]]", "the teacher's layer 3")] {
+        let place = Place::new(ENCODER, r#"["kd+align"]"#);
+        let config = std::fs::read_to_string(place.path("run.toml")).unwrap() + &format!("[loss]\nlayers = {layers}\n");
+        std::fs::write(place.path("run.toml"), config).unwrap();
+        let (result, seen) = place.run(|_| false);
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(what) && seen.is_empty(), "{error}: {seen:?}");
+    }
 }
 
 #[test]

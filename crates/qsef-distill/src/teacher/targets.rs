@@ -215,15 +215,21 @@ impl Knowledge {
         }
         let Some(inner) = self.inner.as_ref().filter(|_| settings.needs_states()) else { return Ok(()) };
         to.pooled = Some(matrix(&inner.pooled, Some(inner.width))?);
-        for (_, layer) in &settings.layers {
-            let Some(place) = inner.layers.iter().position(|l| l == layer) else {
+        let of_layer = |kept: &[Vec<Vec<f32>>], layer: usize, width: Option<usize>| {
+            let place = inner.layers.iter().position(|l| *l == layer);
+            let Some(kept) = place.and_then(|place| kept.get(place)) else {
                 candle_core::bail!("the teacher's layer {layer} was not kept")
             };
-            if let (true, Some(states)) = (settings.align > 0.0, inner.states.get(place)) {
-                to.states.push(matrix(states, Some(inner.width))?);
+            matrix(kept, width)
+        };
+        if settings.align > 0.0 {
+            for (_, layer) in &settings.layers {
+                to.states.push(of_layer(&inner.states, *layer, Some(inner.width))?);
             }
-            if let (true, Some(maps)) = (settings.maps > 0.0 && *layer > 0, inner.maps.get(place)) {
-                to.maps.push(matrix(maps, None)?);
+        }
+        if settings.maps > 0.0 {
+            for (_, layer) in settings.layers_with_maps() {
+                to.maps.push(of_layer(&inner.maps, layer, None)?);
             }
         }
         Ok(())

@@ -85,10 +85,11 @@ impl TrainSettings {
         if self.accumulate == 0 || self.accumulate > self.batch {
             return Err(("accumulate", "must be from 1 to the batch's size".into()));
         }
-        if !(0.0..1.0).contains(&self.dropout) || !(0.0..1.0).contains(&self.warm_up) {
-            return Err(("dropout", "`dropout` and `warm_up` must be at least 0 and below 1".into()));
+        let shares = [("dropout", f64::from(self.dropout)), ("warm_up", self.warm_up)];
+        if let Some((field, _)) = shares.into_iter().find(|(_, share)| !(0.0..1.0).contains(share)) {
+            return Err((field, "must be at least 0 and below 1".into()));
         }
-        Ok(())
+        self.optimiser.check()
     }
 }
 
