@@ -33,6 +33,7 @@ struct Session {
 }
 
 pub async fn run(args: Common) -> Result<End> {
+    let mut distilled = qsef::DistilledFolder::before_opening(qsef::home()?.join("experts"));
     let mut hub = models::open(&args).await?;
     let mut editor = DefaultEditor::new().map_err(broken)?;
     let history = qsef::home()?.join("chat_history");
@@ -47,7 +48,6 @@ pub async fn run(args: Common) -> Result<End> {
     }
     note(styled(DIM, "Ask something, or /help. Ctrl-C cancels a run, Ctrl-D leaves."));
     let mut session = Session::default();
-    let mut distilled = qsef::DistilledFolder::new(qsef::home()?.join("experts"));
     loop {
         let read = tokio::task::block_in_place(|| editor.readline("› "));
         let line = match read {

@@ -13,7 +13,8 @@ use crate::{
     config::Config,
     coverage::Coverage,
     data::{DataSet, Task},
-    run::RunResult,
+    model::read_labels,
+    run::{RunResult, runs_of},
 };
 
 /// The file that makes a directory an expert.
@@ -148,8 +149,12 @@ fn find(config: &Config, wanted: &Export) -> Result<(PathBuf, RunResult)> {
     };
     let entries = std::fs::read_dir(&runs).map(|all| all.flatten().filter_map(read).collect::<Vec<_>>());
     let mut found = entries.unwrap_or_default();
+    // Others are of earlier settings or rows.
+    let ids = runs_of(config);
     found.retain(|(_, run)| {
-        wanted.mode.as_ref().is_none_or(|mode| run.mode == *mode) && wanted.seed.is_none_or(|seed| run.seed == seed)
+        ids.contains(&run.id)
+            && wanted.mode.as_ref().is_none_or(|mode| run.mode == *mode)
+            && wanted.seed.is_none_or(|seed| run.seed == seed)
     });
     found.sort_by(|(a, one), (b, other)| one.valid.total_cmp(&other.valid).then(b.cmp(a)));
     found.pop().ok_or_else(|| {
@@ -208,16 +213,22 @@ pub async fn export(config: &Config, wanted: Export, embedder: &AnyEmbedder, int
     }
     let (from, run) = find(config, &wanted)?;
     let data = DataSet::read(config.task, &config.data, &config.valid, &config.test)?;
-    let vectors = embedder.embed(data.train.texts.clone()).await?;
+    if read_labels(&from)? != data.classes() {
+        let message =
+            format!("the rows have other labels than when {} was trained: run it again first", from.display());
+        return Err(Error::Input(message));
+    }
+    let train = config.share(&data.train);
+    let vectors = embedder.embed(train.texts.clone()).await?;
     let centroid = direction(vectors.iter(), embedder.dimensions());
     let mean_cosine =
         vectors.iter().map(|v| f64::from(cosine(v, &centroid))).sum::<f64>() / vectors.len().max(1) as f64;
     // Of each label the texts nearest to the middle of those that have it.
     let mut examples = Vec::new();
     for class in 0..data.labels.len() {
-        let all = vectors.iter().zip(&data.train.texts).enumerate();
+        let all = vectors.iter().zip(&train.texts).enumerate();
         let own: Vec<(&Vec<f32>, &String)> =
-            all.filter(|(place, _)| data.train.has(*place, class)).map(|(_, both)| both).collect();
+            all.filter(|(place, _)| train.has(*place, class)).map(|(_, both)| both).collect();
         let middle = direction(own.iter().map(|(v, _)| *v), embedder.dimensions());
         let mut near: Vec<(f32, &String)> = own.into_iter().map(|(v, text)| (cosine(v, &middle), text)).collect();
         near.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -226,7 +237,7 @@ pub async fn export(config: &Config, wanted: Export, embedder: &AnyEmbedder, int
         examples.extend(new);
     }
     let student = Student::load(config.task, &wanted.id, &from)?;
-    let coverage = Coverage::of(&data.train.texts, data.labels.len());
+    let coverage = Coverage::of(&train.texts, data.labels.len());
     let known = coverage.known();
     let mut confidence = Vec::new();
     let mut times = Vec::new();
@@ -266,7 +277,7 @@ pub async fn export(config: &Config, wanted: Export, embedder: &AnyEmbedder, int
     };
     let text = toml::to_string(&profile).map_err(|e| Error::Internal(format!("the profile cannot be written: {e}")))?;
     let dir = into.join(&wanted.id);
-    let part = into.join(format!(".{}.part", wanted.id));
+    let [part, old] = ["part", "old"].map(|kind| into.join(format!(".{}.{kind}", wanted.id)));
     let put = || -> std::io::Result<()> {
         let _ = std::fs::remove_dir_all(&part);
         std::fs::create_dir_all(&part)?;
@@ -275,8 +286,13 @@ pub async fn export(config: &Config, wanted: Export, embedder: &AnyEmbedder, int
         }
         std::fs::write(part.join(PROFILE), &text)?;
         // Who looks while this happens sees the old one, none, or the new one.
-        let _ = std::fs::remove_dir_all(&dir);
-        std::fs::rename(&part, &dir)
+        let _ = std::fs::remove_dir_all(&old);
+        if dir.exists() {
+            std::fs::rename(&dir, &old)?;
+        }
+        std::fs::rename(&part, &dir)?;
+        let _ = std::fs::remove_dir_all(&old);
+        Ok(())
     };
     put().map_err(|e| Error::io("write", &dir, e))?;
     Ok(Exported {

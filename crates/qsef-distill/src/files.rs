@@ -1,6 +1,6 @@
 //! Files that are there whole or not at all.
 
-use std::{collections::HashMap, io::Write, path::Path};
+use std::{collections::HashMap, fs::File, io::Write, path::Path};
 
 use candle_core::Tensor;
 use qsef_core::{Error, Result};
@@ -26,4 +26,18 @@ pub(crate) fn save_tensors(path: &Path, tensors: &HashMap<String, Tensor>) -> Re
         let _ = std::fs::remove_file(&temporary);
         Error::io("write", path, e)
     })
+}
+
+/// Opens a log of JSON lines with a `step` to add to; those of steps after `kept`, which are made again, are gone.
+pub(crate) fn log(path: &Path, kept: u64) -> Result<File> {
+    #[derive(serde::Deserialize)]
+    struct Step {
+        step: u64,
+    }
+    let before = std::fs::read_to_string(path).unwrap_or_default();
+    let stays = |line: &&str| serde_json::from_str(line).is_ok_and(|Step { step }| step <= kept);
+    let lines: Vec<&str> = before.lines().filter(stays).collect();
+    let text = lines.into_iter().fold(String::new(), |text, line| text + line + "\n");
+    write(path, text.as_bytes())?;
+    File::options().append(true).open(path).map_err(|e| Error::io("open", path, e))
 }

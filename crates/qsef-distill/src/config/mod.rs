@@ -14,7 +14,15 @@ pub use mode::Mode;
 pub use student::{StudentConfig, Vocabulary};
 pub use teacher::{EncoderTeacher, TeacherConfig};
 
-use crate::{compute::Compute, data::Task, loss::Settings, train::TrainSettings};
+use crate::{
+    compute::Compute,
+    data::{Rows, Task},
+    loss::Settings,
+    train::TrainSettings,
+};
+
+/// The seed by which a share of the rows is chosen: the same for all runs.
+const SHARE_SEED: u64 = 7;
 
 /// A grid of training runs: `modes` × `seeds`. Paths are from the file on.
 #[derive(Debug, Clone, Deserialize)]
@@ -78,7 +86,8 @@ pub struct Augment {
     /// How many variants of each text have words replaced by their neighbours in the tokenizer's model, or left out; where parts are found,
     /// how many have parts replaced by others with the same label, which is all that is varied there.
     pub neighbours: usize,
-    /// Files of rows with tiers, such as the curriculum generator's `train.jsonl`. A row is a variant of the texts of its class.
+    /// Files of other wordings: the curriculum generator's `train.jsonl`, whose rows are variants of the training rows with their item's
+    /// `id`, and rows `{"text","label"}`, which are variants of all texts of their class.
     pub files: Vec<PathBuf>,
 }
 
@@ -215,6 +224,12 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// Of the rows to learn from, those that students see.
+    #[must_use]
+    pub fn share(&self, rows: &Rows) -> Rows {
+        rows.share(*self.fraction.get_ref(), SHARE_SEED)
     }
 
     /// Its modes.

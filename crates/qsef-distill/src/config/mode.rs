@@ -33,6 +33,8 @@ const FEATURES: [&str; 13] = [
     "temperature",
 ];
 
+const SAMPLERS: [&str; 5] = ["dynamic", "progressive", "random-paced", "reverse", "staged"];
+
 impl Mode {
     /// Reads a name; `weights` are what terms weigh that are on, `share` how often variants are used.
     ///
@@ -72,6 +74,11 @@ impl Mode {
                 }
             };
             rest = after;
+            if value.is_some() && (!on || SAMPLERS.contains(&feature)) {
+                return Err(format!(
+                    "`{name}`: only a term that is switched on has a weight, `{feature}` has none here"
+                ));
+            }
             mode.switch(feature, on, value, weights, share)?;
         }
         let loss = &mode.loss;
@@ -81,6 +88,11 @@ impl Mode {
         }
         if !(mode.loss.temperature.is_finite() && mode.loss.temperature > 0.0) {
             return Err(format!("`{name}`: the temperature must be above 0"));
+        }
+        if mode.loss.align > 0.0 && mode.loss.tokens && mode.loss.layers.is_empty() {
+            return Err(format!(
+                "`{name}` compares the states of tokens, for which `layers` in [loss] has to name layers, such as [[1, 3]]"
+            ));
         }
         if mode.loss.maps > 0.0 && mode.loss.layers_with_maps().next().is_none() {
             return Err(format!(
@@ -99,7 +111,12 @@ impl Mode {
         share: f64,
     ) -> Result<(), String> {
         let weight = |of: f64| if on { value.unwrap_or(of) } else { 0.0 };
-        let sampling = |kind| if on { kind } else { Sampling::Uniform };
+        let current = self.sampling;
+        let sampling = |kind| match (on, current == kind) {
+            (true, _) => kind,
+            (false, true) => Sampling::Uniform,
+            (false, false) => current,
+        };
         match feature {
             "task" => self.loss.task = weight(weights.task),
             "kd" => self.loss.kd = weight(weights.kd),

@@ -21,6 +21,7 @@ fn modes_are_read_from_their_names() {
     assert_eq!((other.loss.resistance, other.loss.semantic, other.loss.temperature), (0.0, 0.0 + 0.5, 4.0));
     assert_eq!((other.sampling, other.augment), (Sampling::Uniform, 0.0));
     assert_eq!(mode("kd+random-paced").unwrap().sampling, Sampling::RandomPaced);
+    assert_eq!(mode("qsef-kd+staged-dynamic").unwrap().sampling, Sampling::Staged);
     for (name, what) in [
         ("sgd", "is no mode"),
         ("kd+magic", "no part `magic`"),
@@ -29,6 +30,8 @@ fn modes_are_read_from_their_names() {
         ("kdx", "begin with + or -"),
         ("kd+augment=2", "above 1"),
         ("kd+temperature=0", "above 0"),
+        ("kd+dynamic=0", "`dynamic` has none here"),
+        ("qsef-kd-align=2", "`align` has none here"),
     ] {
         let error = mode(name).unwrap_err();
         assert!(error.contains(what), "{name}: {error}");
@@ -65,6 +68,7 @@ fn mistakes_have_a_line_and_a_field() {
         ("modes = [\"none\"]\n[student]\nhidden = 10\nheads = 4", 9, "hidden"),
         ("modes = [\"none\", \"none\"]", 7, "`none` stands there twice"),
         (&format!("modes = [\"kd+maps\"]\n{encoder}"), 7, "`layers` in [loss]"),
+        (&format!("modes = [\"kd+align\"]\n{encoder}\n[loss]\ntokens = true"), 7, "states of tokens"),
         ("modes = [\"none\"]\n[loss]\nkd = -1", 9, "kd"),
         ("modes = [\"none\"]\n[loss]\ntemperature = 0", 9, "temperature"),
         ("modes = [\"none\"]\n[train]\nbatch = 4\n[train.optimiser]\nbeta1 = 1", 11, "beta1"),

@@ -19,9 +19,8 @@ struct Labelled {
     label: String,
     #[serde(default)]
     split: Option<String>,
-    /// How hard the text is, 1 the easiest, in files of the curriculum generator.
     #[serde(default)]
-    tier: Option<u32>,
+    id: Option<String>,
 }
 
 /// A row with parts that have labels.
@@ -31,6 +30,8 @@ struct Marked {
     spans: Vec<Mark>,
     #[serde(default)]
     split: Option<String>,
+    #[serde(default)]
+    id: Option<String>,
 }
 
 /// Where a part lies, in characters.
@@ -53,7 +54,7 @@ pub(super) struct Line {
     text: String,
     told: Told,
     split: Option<String>,
-    tier: Option<u32>,
+    id: Option<String>,
 }
 
 impl Line {
@@ -75,12 +76,12 @@ fn all<T: DeserializeOwned>(path: &Path, line: impl Fn(usize, T) -> Line) -> Res
 pub(super) fn read(task: Task, path: &Path, split: &str) -> Result<Vec<Line>> {
     let mut lines = match task {
         Task::Classify => all(path, |number, row: Labelled| {
-            let Labelled { text, label, split, tier } = row;
-            Line { number, text, told: Told::Class(label), split, tier }
+            let Labelled { text, label, split, id } = row;
+            Line { number, text, told: Told::Class(label), split, id }
         }),
         Task::Extract => all(path, |number, row: Marked| {
-            let Marked { text, spans, split } = row;
-            Line { number, text, told: Told::Marks(spans), split, tier: None }
+            let Marked { text, spans, split, id } = row;
+            Line { number, text, told: Told::Marks(spans), split, id }
         }),
     }?;
     if lines.iter().any(|line| line.split.is_some()) {
@@ -97,7 +98,7 @@ pub(super) fn read(task: Task, path: &Path, split: &str) -> Result<Vec<Line>> {
 /// Rows whose labels are numbers.
 pub(super) fn rows(path: &Path, lines: Vec<Line>, places: &HashMap<&str, usize>) -> Result<Rows> {
     let mut rows = Rows::default();
-    for Line { number, text, told, tier, .. } in lines {
+    for Line { number, text, told, id, .. } in lines {
         let bad = |field: &str, message: String| Error::File {
             path: path.into(),
             line: Some(number),
@@ -117,7 +118,7 @@ pub(super) fn rows(path: &Path, lines: Vec<Line>, places: &HashMap<&str, usize>)
             }
         }
         rows.texts.push(text);
-        rows.tiers.push(tier);
+        rows.ids.push(id);
     }
     Ok(rows)
 }

@@ -2,6 +2,7 @@
 
 mod judge;
 mod lines;
+mod variants;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -13,6 +14,7 @@ use qsef_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 pub use judge::Judged;
+pub use variants::{Variant, VariantOf};
 
 use crate::{
     random::{rng, shuffled},
@@ -50,8 +52,8 @@ pub struct Rows {
     pub labels: Vec<usize>,
     /// Each text's parts that have labels, in their order, where those are found.
     pub spans: Vec<Vec<Span>>,
-    /// Each text's tier, where the file says it.
-    pub tiers: Vec<Option<u32>>,
+    /// Each text's id, where the file has one.
+    pub ids: Vec<Option<String>>,
 }
 
 impl Rows {
@@ -109,7 +111,7 @@ impl Rows {
             texts: of(&self.texts, &kept),
             labels: of(&self.labels, &kept),
             spans: of(&self.spans, &kept),
-            tiers: of(&self.tiers, &kept),
+            ids: of(&self.ids, &kept),
         }
     }
 }
@@ -171,14 +173,13 @@ impl DataSet {
         Ok(Self { task, train: learn, valid: valid_rows, test: test_rows, labels })
     }
 
-    /// Reads more rows with the same labels, such as simplified ones.
+    /// Reads other wordings of the texts to learn from: rows `{"text","label"}`, and those of a curriculum, `{"item","messages"}`, whose item is
+    /// the id of a row and whose last message is its text in a tier.
     ///
     /// # Errors
-    /// As [`DataSet::read`].
-    pub fn read_more(&self, path: &Path) -> Result<Rows> {
-        let places: HashMap<&str, usize> =
-            self.labels.iter().enumerate().map(|(i, label)| (label.as_str(), i)).collect();
-        lines::rows(path, lines::read(self.task, path, "train")?, &places)
+    /// [`Error::Io`], and [`Error::File`] with line and field for a row that does not read, or of no class and no row.
+    pub fn read_variants(&self, path: &Path) -> Result<Vec<Variant>> {
+        variants::read(self, path)
     }
 
     /// What a model for these rows tells apart: classes of texts, or tags of words.

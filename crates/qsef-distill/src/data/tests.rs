@@ -23,6 +23,38 @@ fn parts_are_counted_in_characters() {
 }
 
 #[test]
+fn variants_are_of_a_class_or_of_a_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("rows.jsonl");
+    let rows = "{\"text\":\"pay it\",\"label\":\"b\",\"id\":\"one\"}\n{\"text\":\"rain\",\"label\":\"a\"}\n";
+    std::fs::write(&path, rows).unwrap();
+    let data = DataSet::read(Task::Classify, &path, &path, &path).unwrap();
+    let read = |rows: &str| {
+        std::fs::write(&path, rows).unwrap();
+        data.read_variants(&path)
+    };
+    let tier = |item: &str| {
+        format!(
+            "{{\"id\":\"{item}/easy\",\"item\":\"{item}\",\"tier\":\"easy\",\"level\":1,\"messages\":[{{\"role\":\"user\",\"content\":\"?\"}},\
+             {{\"role\":\"assistant\",\"content\":\"please pay\"}}]}}"
+        )
+    };
+    let found = read(&format!("{{\"text\":\"snow\",\"label\":\"a\",\"tier\":\"easy\"}}\n{}", tier("one"))).unwrap();
+    let variant = |text: &str, of| Variant { text: text.into(), of };
+    let row = VariantOf::Row("one".into());
+    assert_eq!(found, [variant("snow", VariantOf::Class(0)), variant("please pay", row)]);
+    for (rows, what) in [
+        (tier("two"), "rows.jsonl:1 (item): no training row has the id `two`"),
+        ("{\"text\":\"x\"}".into(), "rows.jsonl:1 (label)"),
+        ("{\"text\":\"x\",\"label\":\"c\"}".into(), "rows.jsonl:1 (label): `c` is no class"),
+        ("{\"label\":\"a\",\"messages\":[]}".into(), "rows.jsonl:1 (text)"),
+    ] {
+        let error = read(&rows).unwrap_err().to_string();
+        assert!(error.contains(what), "{rows}: {error}");
+    }
+}
+
+#[test]
 fn mistakes_in_parts_have_a_line() {
     let good = r#"{"text":"to Rome now","spans":[{"start":3,"end":7,"label":"to"}],"split":"train"}"#;
     for (spans, what) in [

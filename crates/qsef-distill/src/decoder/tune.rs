@@ -1,6 +1,5 @@
 use std::{
     collections::HashMap,
-    fs::OpenOptions,
     io::Write,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
@@ -219,7 +218,7 @@ impl Work<'_> {
         let mut state = self.resumed(&mut running)?;
         let path = self.tune.out.join("log.jsonl");
         let unwritten = |e| Error::io("write", &path, e);
-        let mut log = OpenOptions::new().create(true).append(true).open(&path).map_err(unwritten)?;
+        let mut log = crate::files::log(&path, state.step)?;
         let began = Instant::now();
         let so_far = state.seconds;
         if state.step == 0 {

@@ -85,6 +85,11 @@ impl Classifier {
         self.params.filter(|name| !(self.encoder.words_fixed && name == "words"))
     }
 
+    /// The head's map, (hidden, classes).
+    pub(crate) fn head(&self) -> &Tensor {
+        self.weight.as_tensor()
+    }
+
     /// Classes.
     pub fn classes(&self) -> usize {
         self.classes

@@ -3,15 +3,25 @@ use std::{path::Path, sync::atomic::Ordering, time::Instant};
 use qsef_core::{Error, Result};
 
 use super::{
-    Host, Results, RunResult, fingerprint,
-    prepare::{Question, has_layers, teach},
-    report,
+    Host, Results, RunResult, fingerprint, report,
     student::{Class, Start, Texts, resistances},
+    teach::{Question, has_layers, teach},
 };
-use crate::{config::Config, data::DataSet, teacher::Keep, train::Predictions};
+use crate::{
+    config::{Config, Mode},
+    data::DataSet,
+    teacher::Keep,
+    train::Predictions,
+};
 
-/// The seed by which a share of the rows is chosen: the same for all runs.
-const SHARE_SEED: u64 = 7;
+/// The ids of a grid's runs.
+const RUNS: &str = "runs.json";
+
+/// The ids of the runs of the grid that was run last in a configuration's `out`; none where none was.
+pub(crate) fn runs_of(config: &Config) -> Vec<String> {
+    let text = std::fs::read_to_string(config.out.join(RUNS)).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
 
 /// A run that is done, with its log.
 fn read_result(path: &Path, id: &str) -> Option<RunResult> {
@@ -27,7 +37,7 @@ pub fn run(config: &Config, host: &Host<'_>) -> Result<Results> {
     let began = Instant::now();
     let device = config.device.open()?;
     let data = DataSet::read(config.task, &config.data, &config.valid, &config.test)?;
-    let rows = data.train.share(*config.fraction.get_ref(), SHARE_SEED);
+    let rows = config.share(&data.train);
     let modes = config.modes()?;
     let mut texts = Texts::new(config, &data, &rows, modes.iter().any(|mode| mode.augment > 0.0), host)?;
     let start = Start::new(config, &texts, &device, host)?;
@@ -70,11 +80,27 @@ pub fn run(config: &Config, host: &Host<'_>) -> Result<Results> {
     };
     let json = |value: serde_json::Result<String>| value.map_err(|e| Error::Internal(e.to_string()));
     let shared = fingerprint(&[
-        &json(serde_json::to_string(&(&config.student, &config.train, &config.teacher, &config.augment)))?,
-        &format!("{}{}", rows.named(), config.max_tokens),
+        &json(serde_json::to_string(&(config.task, &config.student, &config.train, &config.teacher, &config.augment)))?,
+        &data.labels.join("\0"),
+        &start.named()?,
+        taught.as_ref().map_or("", |taught| &taught.of),
+        // With their variants, whose words all students know.
+        &format!("{}{}", texts.rows.named(), config.max_tokens),
         &format!("{}{}", data.valid.named(), data.test.named()),
     ]);
-    let count = modes.len() * config.seeds.get_ref().len();
+    let ids = |mode: &Mode, seed: u64| -> Result<String> {
+        Ok(fingerprint(&[&shared, &json(serde_json::to_string(mode))?, &seed.to_string()]))
+    };
+    let mut all_ids = Vec::new();
+    for seed in config.seeds.get_ref() {
+        for mode in &modes {
+            all_ids.push(ids(mode, *seed)?);
+        }
+    }
+    let count = all_ids.len();
+    std::fs::create_dir_all(&config.out).map_err(|e| Error::io("create", &config.out, e))?;
+    // Which of the runs that are there are this grid's.
+    crate::files::write(&config.out.join(RUNS), json(serde_json::to_string(&all_ids))?.as_bytes())?;
     let mut runs = Vec::new();
     // Seeds first: what is interrupted has all modes on some seeds.
     for seed in config.seeds.get_ref() {
@@ -82,7 +108,7 @@ pub fn run(config: &Config, host: &Host<'_>) -> Result<Results> {
             if host.cancel.load(Ordering::Relaxed) {
                 return Err(Error::Cancelled);
             }
-            let id = fingerprint(&[&shared, &json(serde_json::to_string(mode))?, &seed.to_string()]);
+            let id = ids(mode, *seed)?;
             let dir = config.out.join("runs").join(format!("{}-{seed}", mode.name.replace('=', "_")));
             std::fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
             let document = dir.join("result.json");

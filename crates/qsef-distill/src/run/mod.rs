@@ -5,6 +5,7 @@ mod prepare;
 mod report;
 mod results;
 mod student;
+mod teach;
 
 use std::{
     path::{Path, PathBuf},
@@ -14,6 +15,7 @@ use std::{
 use qsef_core::Result;
 
 pub use grid::run;
+pub(crate) use grid::runs_of;
 pub use prepare::{TeacherResult, prepare_teacher};
 pub use results::{Pair, Results, RunResult, Summary};
 
@@ -30,8 +32,11 @@ pub struct Event {
     pub note: String,
 }
 
-/// Answers with log-probabilities of classes, for each text those of each class; see [`crate::teacher::of_model`].
-pub type Ask<'a> = dyn Fn(&str, &[String], &[String]) -> Result<Vec<Vec<f32>>> + 'a;
+/// Takes the answer to a text: a log-probability for each class.
+pub type Said<'a> = dyn FnMut(Vec<f32>) -> Result<()> + 'a;
+
+/// Asks a model of a name which of some classes each of some texts has; it says so in the texts' order. See [`crate::teacher::of_model`].
+pub type Ask<'a> = dyn Fn(&str, &[String], &[String], &mut Said<'_>) -> Result<()> + 'a;
 
 /// What a grid needs of who runs it.
 pub struct Host<'a> {
@@ -53,7 +58,15 @@ impl Host<'_> {
 
 /// A short name of what something was made of.
 pub(crate) fn fingerprint(parts: &[&str]) -> String {
-    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
+    fingerprint_bytes(parts.iter().flat_map(|part| part.bytes().chain([0])))
+}
+
+/// The same of numbers.
+pub(crate) fn fingerprint_numbers<'a>(numbers: impl IntoIterator<Item = &'a f32>) -> String {
+    fingerprint_bytes(numbers.into_iter().flat_map(|number| number.to_le_bytes()))
+}
+
+fn fingerprint_bytes(bytes: impl Iterator<Item = u8>) -> String {
     let (mut a, mut b) = (0u64, 1u64);
     // FNV-1a, twice from different starts.
     for byte in bytes {

@@ -1,4 +1,4 @@
-//! Teachers, made ready.
+//! Encoders that teach, made ready: trained, or loaded.
 
 use std::{collections::HashMap, path::Path};
 
@@ -9,13 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Host, fingerprint};
 use crate::{
-    config::{EncoderTeacher, TeacherConfig},
-    data::{DataSet, Rows, Task},
+    config::EncoderTeacher,
+    data::{DataSet, Rows},
     loss::{Objective, Settings},
-    model::{Classifier, EncoderConfig, read_labels, read_shape, read_weights, write_model},
+    model::{Classifier, EncoderConfig, read_labels, read_weights, write_model},
     sample::{Sampler, Sampling},
-    teacher::{Keep, Knowledge, mean_of, read_logits, same_tokens, same_words},
-    text::{Tokens, Words},
+    text::Words,
     train::{Predictions, TrainSettings, Trainer, Watch, predict},
 };
 
@@ -46,26 +45,6 @@ impl TeacherResult {
         let size = self.params.map_or(String::new(), |n| format!(", {:.1} M parameters", n as f64 / 1e6));
         format!("{}{right}{size}", self.kind)
     }
-}
-
-/// What a teacher says of all texts.
-pub(crate) struct Taught {
-    /// Of the texts that students see.
-    pub train: Knowledge,
-    /// Of the validation rows; none where it was asked for the training rows only.
-    pub valid: Option<Predictions>,
-    pub result: TeacherResult,
-}
-
-/// What is asked of a teacher: its texts, and which inner states are kept.
-pub(crate) struct Question<'a> {
-    pub texts: &'a [String],
-    /// The student's tokens of them.
-    pub tokens: &'a [Tokens],
-    pub layers: Vec<usize>,
-    pub keep: Keep,
-    /// Where it computes.
-    pub device: &'a Device,
 }
 
 pub(crate) fn failed(error: candle_core::Error) -> Error {
@@ -194,117 +173,4 @@ fn trained(
         seconds: 0.0,
     };
     Ok((model, words, result))
-}
-
-/// What an encoder says of texts: what it said before, where it was asked the same.
-#[allow(clippy::too_many_arguments)] // what it depends on, all of which names the file
-fn read_texts(
-    config: &EncoderTeacher,
-    model: &Classifier,
-    words: &Words,
-    data: &DataSet,
-    texts: &[&str],
-    window: usize,
-    dir: &Path,
-    question: &Question<'_>,
-    host: &Host<'_>,
-) -> Result<Knowledge> {
-    let settings = serde_json::to_string(config).map_err(|e| Error::Internal(e.to_string()))?;
-    let trained = std::fs::metadata((host.resolve)(&config.base)?.join("model.safetensors")).and_then(|m| m.modified());
-    let of = [&settings, &format!("{window} {:?} {trained:?}", question.layers), &texts.concat()];
-    let path = dir.join(format!("said-{}.safetensors", fingerprint(&of.map(String::as_str))));
-    // Tokens' states are too many to keep.
-    let keeps = !question.keep.tokens && !question.keep.maps;
-    if let Some(kept) = Knowledge::kept(&path, &question.layers).filter(|kept| keeps && kept.len() == texts.len()) {
-        return Ok(kept);
-    }
-    let all = texts.len() as u64;
-    let on = |done: usize| host.say("teacher reads", done as u64, all, String::new());
-    let tokens = data.encode(words, texts)?;
-    let said = Knowledge::of_encoder(model, &tokens, &question.layers, question.keep, &on, host.cancel);
-    let said = said.map_err(failed)?;
-    if said.len() < texts.len() {
-        return Err(Error::Cancelled);
-    }
-    if keeps {
-        said.keep(&path)?;
-    }
-    Ok(said)
-}
-
-/// Whether an encoder has the layers that are compared.
-pub(crate) fn has_layers(who: &str, count: usize, compared: impl IntoIterator<Item = usize>) -> Result<()> {
-    match compared.into_iter().max().filter(|largest| *largest > count) {
-        Some(layer) => {
-            Err(Error::Input(format!("`layers` compares the {who}'s layer {layer}; it has those from 0 to {count}")))
-        }
-        None => Ok(()),
-    }
-}
-
-/// Asks a teacher.
-pub(crate) fn teach(
-    config: &TeacherConfig,
-    data: &DataSet,
-    window: usize,
-    dir: &Path,
-    question: &Question<'_>,
-    host: &Host<'_>,
-) -> Result<Taught> {
-    let texts: Vec<&str> = question.texts.iter().map(String::as_str).collect();
-    match config {
-        TeacherConfig::Encoder(encoder) => {
-            // Before the teacher is trained, and reads for minutes.
-            let base = (host.resolve)(&encoder.base)?;
-            has_layers("teacher", read_shape(&base)?.num_hidden_layers, question.layers.iter().copied())?;
-            let by_token = question.keep.tokens || question.keep.maps;
-            if by_token || data.task == Task::Extract {
-                let words = Words::load(&base.join("tokenizer.json"), window)?;
-                let tokens = data.encode(&words, &texts)?;
-                same_words(&texts, question.tokens, &tokens)?;
-                if by_token {
-                    same_tokens(&texts, question.tokens, &tokens)?;
-                }
-            }
-            let (model, words, result) = prepare_teacher(encoder, data, window, dir, question.device, host)?;
-            let train = read_texts(encoder, &model, &words, data, &texts, window, dir, question, host)?;
-            let valid = predict(&model, &data.encode_to_judge(&words, &data.valid)?).map_err(failed)?;
-            Ok(Taught { train, valid: Some(valid), result })
-        }
-        TeacherConfig::Ensemble { members } => {
-            let ask = |(i, member): (usize, &TeacherConfig)| {
-                teach(member, data, window, &dir.join(format!("member-{i}")), question, host)
-            };
-            let mut taught = members.iter().enumerate().map(ask).collect::<Result<Vec<_>>>()?;
-            if taught.is_empty() {
-                return Err(Error::Input("an ensemble needs at least one teacher in `members`".into()));
-            }
-            let classes = data.classes().len();
-            let mean = |of: &[&[Vec<f32>]]| mean_of(of, classes);
-            let logits = mean(&taught.iter().map(|t| t.train.logits.as_slice()).collect::<Vec<_>>())?;
-            // None where one of them was not asked.
-            let of_valid: Option<Vec<_>> =
-                taught.iter().map(|t| t.valid.as_ref().map(|said| said.logits.as_slice())).collect();
-            let of_valid = of_valid.map(|of_valid| mean(&of_valid)).transpose()?;
-            let params = taught.iter().map(|t| t.result.params).sum();
-            let seconds = taught.iter().map(|t| t.result.seconds).sum();
-            let mut first = taught.swap_remove(0);
-            first.train.logits = logits;
-            first.valid = first.valid.zip(of_valid).map(|(said, logits)| Predictions { logits, ..said });
-            first.result = TeacherResult { params, seconds, ..asked("ensemble") };
-            Ok(first)
-        }
-        TeacherConfig::Logits { file } => {
-            let logits = read_logits(file, &data.labels, &texts)?;
-            Ok(Taught { train: Knowledge::of_logits(logits, data.labels.len()), valid: None, result: asked("logits") })
-        }
-        TeacherConfig::Model { model } => {
-            let logits = (host.ask)(model, &data.labels, question.texts)?;
-            Ok(Taught { train: Knowledge::of_logits(logits, data.labels.len()), valid: None, result: asked("model") })
-        }
-    }
-}
-
-fn asked(kind: &str) -> TeacherResult {
-    TeacherResult { kind: kind.into(), train: None, valid: None, accuracy: None, params: None, seconds: 0.0 }
 }

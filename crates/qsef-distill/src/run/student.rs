@@ -6,23 +6,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use candle_core::Device;
+use candle_core::{DType, Device};
 use qsef_core::{Error, Result};
 
-use super::{
-    Host, RunResult,
-    prepare::{Taught, failed},
-};
+use super::{Host, RunResult, fingerprint, fingerprint_numbers, prepare::failed, teach::Taught};
 use crate::{
     augment::{Mentions, Neighbours, simpler},
     config::{Config, Mode, Vocabulary},
-    data::{DataSet, Rows, Task},
+    data::{DataSet, Rows, Task, Variant, VariantOf},
     loss::Objective,
     model::{Classifier, EncoderConfig, read_weights, write_model},
     resistance::resistance,
     sample::Sampler,
     text::{Tokens, Words},
-    train::{Logged, Predictions, Trainer, Watch, predict},
+    train::{Checkpoint, Logged, Predictions, Trainer, Watch, predict},
 };
 
 /// Texts that students see.
@@ -78,12 +75,22 @@ impl Texts {
             }
         }
         for file in &config.augment.files {
-            let more = data.read_more(file)?;
             let mut by_class: HashMap<usize, Vec<usize>> = HashMap::new();
-            for (text, label) in more.texts.into_iter().zip(more.labels) {
-                by_class.entry(label).or_default().push(self.rows.len());
-                self.rows.texts.push(text);
-                self.rows.labels.push(label);
+            for Variant { text, of } in data.read_variants(file)? {
+                match of {
+                    VariantOf::Class(label) => {
+                        by_class.entry(label).or_default().push(self.rows.len());
+                        self.rows.texts.push(text);
+                        self.rows.labels.push(label);
+                    }
+                    // It may be no row of the share that students see.
+                    VariantOf::Row(id) => {
+                        let row = rows.ids.iter().position(|own| own.as_ref() == Some(&id));
+                        if let Some((row, label)) = row.and_then(|row| Some((row, *rows.labels.get(row)?))) {
+                            self.add_all(row, vec![text], label);
+                        }
+                    }
+                }
             }
             for (label, variants) in rows.labels.iter().zip(&mut self.variants) {
                 variants.extend(by_class.get(label).into_iter().flatten().copied());
@@ -160,6 +167,18 @@ impl Start {
         self.shape.num_hidden_layers
     }
 
+    /// A short name of all that it begins with.
+    pub fn named(&self) -> Result<String> {
+        let mut all: Vec<_> = self.tensors.iter().flatten().collect();
+        all.sort_by_key(|(name, _)| *name);
+        let mut parts = vec![self.words.json().to_owned()];
+        for (name, tensor) in all {
+            let numbers = tensor.to_dtype(DType::F32).and_then(|t| t.flatten_all()?.to_vec1::<f32>());
+            parts.extend([name.clone(), fingerprint_numbers(&numbers.map_err(failed)?)]);
+        }
+        Ok(fingerprint(&parts.iter().map(String::as_str).collect::<Vec<_>>()))
+    }
+
     pub fn model(&self, classes: usize, seed: u64) -> Result<Classifier> {
         match &self.tensors {
             Some(tensors) => Classifier::of_tensors(&self.shape, tensors, classes, seed, &self.device),
@@ -199,6 +218,11 @@ impl Class<'_> {
         let device = model.params().device();
         let objective = Objective::new(mode.loss.clone(), width, of_teacher, f64::from(mean), seed, device);
         let objective = objective.map_err(failed)?;
+        let path = dir.join("log.jsonl");
+        let failed_to_write = |e| Error::io("write", &path, e);
+        let checkpoint = dir.join("checkpoint.safetensors");
+        let kept = Checkpoint::read(&checkpoint, id)?.map_or(0, |checkpoint| checkpoint.step);
+        let mut log = crate::files::log(&path, kept)?;
         let trainer = Trainer {
             sampler: Sampler::new(mode.sampling, difficulty, settings.batch, steps, seed),
             settings,
@@ -213,11 +237,8 @@ impl Class<'_> {
             valid: (self.valid, &|found: &Predictions| data.judge(&data.valid, self.valid, found).measure),
             valid_vectors: self.taught.and_then(|taught| taught.valid.as_ref()).map(|said| said.vectors.as_slice()),
             seed,
-            checkpoint: Some((dir.join("checkpoint.safetensors"), id.to_owned())),
+            checkpoint: Some((checkpoint, id.to_owned())),
         };
-        let path = dir.join("log.jsonl");
-        let failed_to_write = |e| Error::io("write", &path, e);
-        let mut log = std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(failed_to_write)?;
         let mut trouble = None;
         let mut note = String::new();
         let mut lines = Vec::new();

@@ -125,11 +125,16 @@ impl Place {
 
     /// Runs the grid; it is cancelled where `stop` says so of an event.
     fn run(&self, stop: impl Fn(&Event) -> bool) -> (Result<Results>, Vec<String>) {
+        self.run_asking(&|_, _, _, _| Err(Error::Internal("no model".into())), stop)
+    }
+
+    /// The same with a language model.
+    fn run_asking(&self, ask: &Ask<'_>, stop: impl Fn(&Event) -> bool) -> (Result<Results>, Vec<String>) {
         let config = Config::load(&self.path("run.toml")).unwrap();
         let (cancel, seen) = (AtomicBool::new(false), RefCell::new(Vec::new()));
         let host = Host {
             resolve: &|name: &Path| Ok(self.dir.path().join(name)),
-            ask: &|_, _, _| Err(Error::Internal("no model".into())),
+            ask,
             on: &|event: &Event| {
                 seen.borrow_mut().push(event.what.clone());
                 if stop(event) {
@@ -240,6 +245,113 @@ fn an_ensemble_knows_what_its_members_know() {
             .unwrap();
     assert_eq!(teacher.params, one.1.params.map(|n| 2 * n));
     assert!(teacher.told("accuracy").contains("% on the validation rows"), "{}", teacher.told("accuracy"));
+}
+
+#[test]
+fn a_model_is_asked_once_for_each_text_whatever_happens() {
+    let place = Place::new("[teacher]\nkind = \"model\"\nmodel = \"m\"", r#"["kd-task"]"#);
+    let class = |text: &str| WORDS.iter().position(|words| words.iter().any(|word| text.contains(word))).unwrap_or(0);
+    let asked = RefCell::new(Vec::new());
+    let ask = |most: usize| {
+        let (asked, class) = (&asked, &class);
+        move |_: &str, labels: &[String], texts: &[String], said: &mut Said<'_>| {
+            for (i, text) in texts.iter().enumerate() {
+                if i == most {
+                    return Err(Error::Internal("it is gone".into()));
+                }
+                asked.borrow_mut().push(text.clone());
+                let right = ["money", "weather", "sound"][class(text)];
+                said(labels.iter().map(|label| if label == right { -0.1 } else { -3.0 }).collect())?;
+            }
+            Ok(())
+        }
+    };
+    assert!(place.run_asking(&ask(7), |_| false).0.is_err());
+    let first = place.run_asking(&ask(usize::MAX), |_| false).0.unwrap();
+    let each: std::collections::HashSet<_> = asked.borrow().iter().cloned().collect();
+    assert_eq!((asked.borrow().len(), first.teacher.unwrap().train), (each.len(), Some(1.0)));
+    // What is known is not asked again, and what was trained on it stands.
+    let (again, seen) = place.run_asking(&ask(0), |_| false);
+    assert!(again.is_ok() && seen.is_empty(), "{seen:?}");
+    // Another teacher's students are other students.
+    std::fs::remove_dir_all(place.path("out/teacher")).unwrap();
+    let other = |_: &str, labels: &[String], texts: &[String], said: &mut Said<'_>| {
+        texts.iter().try_for_each(|text| {
+            let right = ["money", "weather", "sound"][class(text)];
+            said(labels.iter().map(|label| if label == right { -0.2 } else { -2.0 }).collect())
+        })
+    };
+    let (_, seen) = place.run_asking(&other, |_| false);
+    assert!(seen.iter().any(|what| what.contains("kd-task seed 2")), "{seen:?}");
+}
+
+/// Changes a file of a place.
+fn change(place: &Place, file: &str, from: &str, to: &str) {
+    let text = std::fs::read_to_string(place.path(file)).unwrap();
+    assert!(text.contains(from), "{text}");
+    std::fs::write(place.path(file), text.replacen(from, to, 1)).unwrap();
+}
+
+#[test]
+fn what_depends_on_what_has_changed_is_made_anew() {
+    let place = Place::new(ENCODER, r#"["none", "kd"]"#);
+    let made = |place: &Place| {
+        let (results, seen) = place.run(|_| false);
+        let seen: std::collections::BTreeSet<String> = seen.into_iter().collect();
+        (results.unwrap(), seen.into_iter().collect::<Vec<_>>().join(", "))
+    };
+    made(&place);
+    assert_eq!(made(&place).1, "");
+    // A label is mended, no text is another: the teacher is, and what it says is.
+    change(&place, "rows.jsonl", "\"label\":\"weather\"", "\"label\":\"sound\"");
+    assert_eq!(
+        made(&place).1,
+        "1/4 none seed 1, 2/4 kd seed 1, 3/4 none seed 2, 4/4 kd seed 2, teacher, teacher reads"
+    );
+    // Other steps have a log of their own.
+    change(&place, "run.toml", "rate = 0.01\nvalidate_every = 20", "rate = 0.02\nvalidate_every = 20");
+    assert_eq!(made(&place).1, "1/4 none seed 1, 2/4 kd seed 1, 3/4 none seed 2, 4/4 kd seed 2");
+    let log = std::fs::read_to_string(place.path("out/runs/kd-1/log.jsonl")).unwrap();
+    assert_eq!(log.matches("\"step\":10,").count(), 1, "{log}");
+    // A run that is no more in the grid becomes no expert, nor does one whose labels are called otherwise.
+    let wanted = |mode: &str| Export {
+        id: "topics".into(),
+        description: "Tells the topic.".into(),
+        mode: Some(mode.into()),
+        ..Export::default()
+    };
+    let exported = |mode: &str| {
+        let config = Config::load(&place.path("run.toml")).unwrap();
+        let embedder = AnyEmbedder::new(LetterEmbedder);
+        futures::executor::block_on(export(&config, wanted(mode), &embedder, &place.path("experts")))
+    };
+    assert!(exported("kd").is_ok() && exported("kd").is_ok());
+    assert_eq!(std::fs::read_dir(place.path("experts")).unwrap().count(), 1);
+    change(&place, "run.toml", "\"none\", \"kd\"", "\"none\"");
+    assert_eq!(made(&place).1, "");
+    assert!(exported("kd").unwrap_err().to_string().contains("no such run"));
+    let rows = std::fs::read_to_string(place.path("rows.jsonl")).unwrap();
+    std::fs::write(place.path("rows.jsonl"), rows.replace("\"weather\"", "\"weather_now\"")).unwrap();
+    assert!(exported("none").unwrap_err().to_string().contains("other labels"));
+    assert!(made(&place).1.contains("none seed 1"));
+    assert!(exported("none").is_ok());
+}
+
+#[test]
+fn tiers_of_a_curriculum_are_variants_of_their_rows() {
+    let place = Place::new("", r#"["none+augment"]"#);
+    change(&place, "run.toml", "neighbours = 1", "neighbours = 0\nrules = false\nfiles = [\"tiers.jsonl\"]");
+    change(&place, "rows.jsonl", "{\"text\"", "{\"id\":\"first\",\"text\"");
+    let tier =
+        r#"{"item":"first","messages":[{"role":"user","content":"?"},{"role":"assistant","content":"pay quux"}]}"#;
+    std::fs::write(place.path("tiers.jsonl"), tier).unwrap();
+    place.run(|_| false).0.unwrap();
+    // Its words are the student's.
+    let tokenizer = std::fs::read_to_string(place.path("out/runs/none+augment-1/tokenizer.json")).unwrap();
+    assert!(tokenizer.contains("\"##x\""));
+    std::fs::write(place.path("tiers.jsonl"), tier.replace("first", "second")).unwrap();
+    let error = place.run(|_| false).0.unwrap_err().to_string();
+    assert!(error.contains("tiers.jsonl:1 (item)"), "{error}");
 }
 
 #[test]

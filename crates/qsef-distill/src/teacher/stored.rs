@@ -14,14 +14,14 @@ use serde::{Deserialize, Serialize};
 const LEAST: f32 = 1e-6;
 
 #[derive(Serialize, Deserialize)]
-struct Head {
-    labels: Vec<String>,
+pub(super) struct Head {
+    pub labels: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Line {
-    text: String,
-    top: Vec<(usize, f32)>,
+pub(super) struct Line {
+    pub text: String,
+    pub top: Vec<(usize, f32)>,
 }
 
 fn log_probabilities(logits: &[f32]) -> Vec<f32> {

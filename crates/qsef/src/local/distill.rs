@@ -10,7 +10,7 @@ use qsef_core::{Error, Result};
 use qsef_distill::{
     config::Config,
     decoder::{Tune, Tuned, tune},
-    run::{Event, Host, Results},
+    run::{Event, Host, Results, Said},
     teacher::of_model,
 };
 use tokio::runtime::Handle;
@@ -31,15 +31,11 @@ impl Models {
         self.blocking(move |models, cancel| {
             let host = Host {
                 resolve: &|name: &Path| models.encoder_dir(name, cancel),
-                ask: &|name: &str, labels: &[String], texts: &[String]| {
+                ask: &|name: &str, labels: &[String], texts: &[String], said: &mut Said<'_>| {
                     let model = models.model(name)?;
-                    let told = |done: usize| {
-                        let (done, total) = (done as u64, texts.len() as u64);
-                        on(&Event { what: "teacher answers".into(), done, total, note: String::new() });
-                    };
                     runtime.block_on(async {
                         tokio::select! {
-                            answers = of_model(&model, labels, texts, told) => answers,
+                            answered = of_model(&model, labels, texts, said) => answered,
                             () = cancelled(cancel) => Err(Error::Cancelled),
                         }
                     })

@@ -154,7 +154,9 @@ impl Models {
         let (mut experts, mut warnings) = (Vec::new(), Vec::new());
         for dir in DistilledFolder::new(self.inner.store.root().join("experts")).found().into_keys() {
             match Distilled::load(&dir) {
-                Ok(expert) if taken.iter().all(|other| other.profile().id != expert.profile().id) => {
+                Ok(expert)
+                    if taken.iter().chain(&experts).all(|one: &AnyExpert| one.profile().id != expert.profile().id) =>
+                {
                     experts.push(AnyExpert::new(expert));
                 }
                 Ok(expert) => warnings.push(format!(
@@ -173,14 +175,22 @@ impl Models {
 #[derive(Debug, Clone)]
 pub struct DistilledFolder {
     dir: PathBuf,
-    /// By directory: when its profile was written, and the id of the expert in the registry; no id for one that could not be had.
-    known: BTreeMap<PathBuf, (SystemTime, Option<String>)>,
+    /// By directory: when its profile was written, and the profile of the expert in the registry; none for one that could not be had.
+    known: BTreeMap<PathBuf, (SystemTime, Option<ExpertProfile>)>,
 }
 
 impl DistilledFolder {
     /// The directory need not be there yet.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into(), known: BTreeMap::new() }
+    }
+
+    /// The same for an agent that is opened after this with the experts that are there, so that they are not added again.
+    pub fn before_opening(dir: impl Into<PathBuf>) -> Self {
+        let mut folder = Self::new(dir);
+        let profile = |dir: &Path| Profile::read(dir).ok().map(|profile| profile.expert);
+        folder.known = folder.found().into_iter().map(|(dir, at)| (dir.clone(), (at, profile(&dir)))).collect();
+        folder
     }
 
     /// The experts' directories that are complete, with the time of their profiles.
@@ -208,8 +218,10 @@ impl DistilledFolder {
             .map(|(dir, _)| dir.clone())
             .collect();
         for dir in gone {
-            if let Some((_, Some(id))) = self.known.remove(&dir)
-                && let Err(error) = registry.remove(&id)
+            // Another expert may have its id.
+            if let Some((_, Some(profile))) = self.known.remove(&dir)
+                && registry.get(&profile.id).is_some_and(|there| *there.profile() == profile)
+                && let Err(error) = registry.remove(&profile.id)
             {
                 warnings.push(error.to_string());
             }
@@ -218,16 +230,16 @@ impl DistilledFolder {
             if self.known.contains_key(&dir) {
                 continue;
             }
-            let id = match Distilled::load(&dir) {
+            let profile = match Distilled::load(&dir) {
                 Ok(expert) => {
-                    let id = expert.profile().id.clone();
+                    let profile = expert.profile().clone();
                     // It came with the agent, before this folder was asked.
-                    if registry.get(&id).is_some_and(|there| there.profile() == expert.profile()) {
-                        self.known.insert(dir, (changed, Some(id)));
+                    if registry.get(&profile.id).is_some_and(|there| *there.profile() == profile) {
+                        self.known.insert(dir, (changed, Some(profile)));
                         continue;
                     }
                     match registry.add(AnyExpert::new(expert)).await {
-                        Ok(()) => Some(id),
+                        Ok(()) => Some(profile),
                         Err(error @ Error::Input(_)) => {
                             warnings.push(format!("{} is left out: {error}", dir.display()));
                             None
@@ -240,7 +252,7 @@ impl DistilledFolder {
                     None
                 }
             };
-            self.known.insert(dir, (changed, id));
+            self.known.insert(dir, (changed, profile));
         }
         Ok(warnings)
     }
