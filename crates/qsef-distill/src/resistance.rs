@@ -19,7 +19,7 @@ fn ranks(values: &[f32]) -> Vec<f32> {
     let mut rest = order.as_slice();
     let mut before = 0;
     while let Some(first) = rest.first() {
-        let equal = rest.iter().take_while(|i| at(**i) == at(*first)).count();
+        let equal = rest.iter().take_while(|i| at(**i).total_cmp(&at(*first)).is_eq()).count();
         let rank = (before as f32 + (equal as f32 - 1.0) / 2.0) / last;
         let (same, after) = rest.split_at(equal);
         for place in same {
@@ -34,7 +34,7 @@ fn ranks(values: &[f32]) -> Vec<f32> {
 }
 
 /// Each text's resistance in [0, 1], before anything is learnt. `doubt` is how sure the teacher is not, one minus its probability for the
-/// true class, or for those of its words on average; without a teacher it is left out. Tokens that are rare in the texts make a text sparse. Parts are ranks among the texts,
+/// class that is learnt, or for those of its words on average; without a teacher it is left out. Tokens that are rare in the texts make a text sparse. Parts are ranks among the texts,
 /// so none drowns another.
 pub fn resistance(texts: &[&str], tokens: &[Tokens], doubt: Option<&[f32]>) -> Vec<f32> {
     let data: Vec<f32> = texts.iter().map(|text| qsef_score::complexity::complexity(text).overall() as f32).collect();

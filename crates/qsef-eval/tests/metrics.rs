@@ -83,6 +83,9 @@ fn ranks_and_pairs() {
     close(found.t, &all["t"], 1e-9);
     close(found.p, &all["p"], 1e-9);
     assert_eq!(paired(&[0.1, 0.1]), None);
+    // But for rounding.
+    assert_eq!(paired(&[0.92 - 0.90, 0.94 - 0.92, 0.91 - 0.89]), None);
+    assert_eq!(paired(&[0.92 - 0.90, 0.94 - 0.92, 0.91 - 0.89]), None);
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::{
     compute::Compute,
     data::{Rows, Task},
     loss::Settings,
+    sample::Sampling,
     train::TrainSettings,
 };
 
@@ -215,6 +216,12 @@ impl Config {
             };
             if self.modes.iter().take(i).any(|before| before.get_ref() == name) {
                 return Err((place, format!("`{name}` stands there twice")));
+            }
+            if read.sampling == Sampling::Dynamic && self.train.batch < 2 {
+                return Err((
+                    place,
+                    format!("`{name}` chooses half of a batch by resistance, for which `batch` has to be above 1"),
+                ));
             }
             if self.teacher.is_none() && read.loss.needs_teacher() {
                 return Err((place, format!("the mode `{name}` needs a [teacher]")));

@@ -70,6 +70,8 @@ fn mistakes_have_a_line_and_a_field() {
         (&format!("modes = [\"kd+maps\"]\n{encoder}"), 7, "`layers` in [loss]"),
         (&format!("modes = [\"kd+align\"]\n{encoder}\n[loss]\ntokens = true"), 7, "states of tokens"),
         ("modes = [\"none\"]\n[loss]\nkd = -1", 9, "kd"),
+        ("modes = [\"none+dynamic\"]\n[train]\nbatch = 1", 7, "half of a batch"),
+        ("modes = [\"none\"]\n[train]\npatience = 0", 9, "patience"),
         ("modes = [\"none\"]\n[loss]\ntemperature = 0", 9, "temperature"),
         ("modes = [\"none\"]\n[train]\nbatch = 4\n[train.optimiser]\nbeta1 = 1", 11, "beta1"),
         (&format!("modes = [\"none\"]\n{encoder}\nsmoothing = 7\n[train]\nbatch = 4"), 11, "smoothing"),

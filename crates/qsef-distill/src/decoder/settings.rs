@@ -80,6 +80,12 @@ impl TuneSettings {
             return Err(("warm_up", "must be at least 0 and below 1".into()));
         }
         self.optimiser.check()?;
+        if self.patience == Some(0) {
+            return Err(("patience", "must be above 0".into()));
+        }
+        if self.sampling == Sampling::Dynamic && self.batch < 2 {
+            return Err(("batch", "must be above 1 where half of it is chosen by the student's loss".into()));
+        }
         if !(1..=1024).contains(&self.adapters.rank) {
             return Err(("rank", "must be from 1 to 1024".into()));
         }

@@ -324,6 +324,12 @@ fn answers_are_learned_and_what_is_interrupted_ends_the_same() {
     assert!(!parts.out.join("checkpoint.safetensors").exists());
     // What is done is not done again, and another run's directory is refused.
     assert_eq!(run(&parts, 1).unwrap(), resumed);
+    let base = dir.path().join("other/llama.gguf");
+    std::fs::create_dir_all(base.parent().unwrap()).unwrap();
+    let mut bytes = std::fs::read(&parts.base).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&base, bytes).unwrap();
+    assert!(run(&Tune { base, ..parts.clone() }, 1).unwrap_err().to_string().contains("choose another directory"));
     let error = run(&Tune { settings: TuneSettings { seed: 5, ..parts.settings.clone() }, ..parts }, 1).unwrap_err();
     assert!(error.to_string().contains("choose another directory"), "{error}");
 }
@@ -376,6 +382,10 @@ fn bad_rows_and_settings_are_named() {
     ] {
         assert_eq!(settings.check().unwrap_err().0, field);
     }
+    let work_without = Tune { valid: None, ..work(dir.path(), "patient", 2) };
+    let patient = TuneSettings { patience: Some(3), ..work_without.settings.clone() };
+    let error = tune(&Tune { settings: patient, ..work_without }, &|_| {}, &AtomicBool::new(false)).unwrap_err();
+    assert!(error.to_string().contains("patience: without rows"), "{error}");
     let wild = Tune {
         settings: TuneSettings { rate: 1e30, ..work(dir.path(), "wild", 9).settings },
         ..work(dir.path(), "wild", 9)

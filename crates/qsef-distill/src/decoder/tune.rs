@@ -1,6 +1,6 @@
 use std::{
     collections::HashMap,
-    io::Write,
+    io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     time::Instant,
@@ -16,7 +16,7 @@ use crate::{
     compute::Compute,
     loss::task_loss,
     optim::{AdamW, Schedule},
-    run::{Event, fingerprint},
+    run::{Event, fingerprint, fingerprint_bytes},
     sample::Sampler,
     train::{Checkpoint, Running},
 };
@@ -106,6 +106,9 @@ fn losses(model: &Decoder, row: &Row) -> candle_core::Result<Tensor> {
 /// [`Error::Io`] as where the disk is full.
 pub fn tune(tune: &Tune, on: &dyn Fn(&Event), cancel: &AtomicBool) -> Result<Tuned> {
     tune.settings.check().map_err(|(field, message)| Error::Input(format!("{field}: {message}")))?;
+    if tune.settings.patience.is_some() && tune.valid.is_none() {
+        return Err(Error::Input("patience: without rows to validate on no gain can be missed".into()));
+    }
     let id = tune.id()?;
     std::fs::create_dir_all(&tune.out).map_err(|e| Error::io("create", &tune.out, e))?;
     let (document, path) = (tune.out.join("result.json"), tune.out.join("model.gguf"));
@@ -167,8 +170,20 @@ impl Tune {
         };
         let settings = serde_json::to_string(&self.settings).map_err(|e| Error::Internal(e.to_string()))?;
         let valid = self.valid.as_deref().map(read).transpose()?.unwrap_or_default();
-        let base = self.base.file_name().unwrap_or_default().to_string_lossy();
-        Ok(fingerprint(&[&settings, &base, &read(&self.data)?, &valid]))
+        Ok(fingerprint(&[&settings, &self.named()?, &read(&self.data)?, &valid]))
+    }
+
+    /// A short name of the base: its file's, its length and its last tensors, since all that was tuned is called the same.
+    fn named(&self) -> Result<String> {
+        const LAST: u64 = 1 << 20;
+        let failed = |e| Error::io("read", &self.base, e);
+        let mut file = std::fs::File::open(&self.base).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(LAST))).map_err(failed)?;
+        let mut last = Vec::new();
+        file.read_to_end(&mut last).map_err(failed)?;
+        let name = self.base.file_name().unwrap_or_default().to_string_lossy();
+        Ok(format!("{name} {length} {}", fingerprint_bytes(last.into_iter())))
     }
 
     /// How the student does on the rows that it saw.
@@ -226,35 +241,50 @@ impl Work<'_> {
             (state.best, state.values) = (state.before, params.values().map_err(candle)?);
         }
         let mut note = state.before.map_or(String::new(), |loss| format!("valid {loss:.3}"));
-        while state.step < settings.steps {
-            let Some(mut logged) = self.step(&mut running, &schedule, state.step)? else {
-                state.seconds = so_far + began.elapsed().as_secs_f64();
-                self.save(&running, &state)?;
-                return Err(Error::Cancelled);
-            };
-            state.step += 1;
-            let last = state.step == settings.steps;
-            let validate = state.step.is_multiple_of(settings.validate_every) || last;
-            if let Some(loss) = if validate { self.validated()? } else { None } {
-                logged.valid = Some(loss);
+        let validates =
+            |step: u64| step > 0 && (step.is_multiple_of(settings.validate_every) || step == settings.steps);
+        // One that was cancelled is done first; one that was not says the same again.
+        let mut due = validates(state.step);
+        while due || state.step < settings.steps {
+            let mut logged = None;
+            if !due {
+                let Some(step) = self.step(&mut running, &schedule, state.step)? else {
+                    state.seconds = so_far + began.elapsed().as_secs_f64();
+                    self.save(&running, &state)?;
+                    return Err(Error::Cancelled);
+                };
+                state.step += 1;
+                due = validates(state.step);
+                logged = Some(step);
+            }
+            let found = if due { self.validated() } else { Ok(None) };
+            if let Ok(Some(loss)) = found {
                 note = format!("valid {loss:.3}");
                 if state.best.is_none_or(|best| loss < best) {
                     (state.best, state.best_step) = (Some(loss), state.step);
                     state.values = params.values().map_err(candle)?;
                 }
             }
-            let line = serde_json::to_string(&logged).map_err(|e| Error::Internal(e.to_string()))?;
-            writeln!(log, "{line}").map_err(unwritten)?;
-            self.say(&state, &format!("loss {:.3}{}{note}", logged.loss, if note.is_empty() { "" } else { ", " }));
-            let stale = validate
-                && settings.patience.is_some_and(|most| state.step - state.best_step >= most * settings.validate_every);
-            if stale {
+            if let Some(logged) = &mut logged {
+                logged.valid = found.as_ref().ok().copied().flatten();
+                let line = serde_json::to_string(logged).map_err(|e| Error::Internal(e.to_string()))?;
+                writeln!(log, "{line}").map_err(unwritten)?;
+                self.say(&state, &format!("loss {:.3}{}{note}", logged.loss, if note.is_empty() { "" } else { ", " }));
+            }
+            if let Err(error) = found {
+                state.seconds = so_far + began.elapsed().as_secs_f64();
+                self.save(&running, &state)?;
+                return Err(error);
+            }
+            let waited = state.step - state.best_step;
+            if due && settings.patience.is_some_and(|most| waited >= most * settings.validate_every) {
                 break;
             }
-            if state.step.is_multiple_of(settings.checkpoint_every) && !last {
+            if state.step.is_multiple_of(settings.checkpoint_every) && state.step < settings.steps {
                 state.seconds = so_far + began.elapsed().as_secs_f64();
                 self.save(&running, &state)?;
             }
+            due = false;
         }
         state.seconds = so_far + began.elapsed().as_secs_f64();
         if self.valid.is_empty() {

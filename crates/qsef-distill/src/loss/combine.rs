@@ -188,6 +188,7 @@ pub struct Objective {
     params: Params,
     /// For each term, the sum of its first values and how many.
     levels: Vec<(Term, f64, u64)>,
+    parts: u64,
     mean_resistance: f64,
 }
 
@@ -219,7 +220,7 @@ impl Objective {
         // It gets a gradient from the semantic term, and from alignment where that names no layers.
         let whole = settings.semantic > 0.0 || (settings.align > 0.0 && settings.layers.is_empty());
         let pooled = if whole { Some(project("project.pooled")?) } else { None };
-        Ok(Self { settings, projections, pooled, params, levels: Vec::new(), mean_resistance })
+        Ok(Self { settings, projections, pooled, params, levels: Vec::new(), parts: 1, mean_resistance })
     }
 
     /// Its settings.
@@ -230,6 +231,11 @@ impl Objective {
     /// The projections' variables.
     pub fn params(&self) -> &Params {
         &self.params
+    }
+
+    /// Says in how many batches a step comes.
+    pub fn set_parts(&mut self, parts: usize) {
+        self.parts = parts.max(1) as u64;
     }
 
     /// The terms' levels, for a checkpoint.
@@ -252,7 +258,7 @@ impl Objective {
         }
         match self.levels.iter_mut().find(|(t, ..)| *t == term) {
             Some((_, sum, count)) => {
-                if *count < LEVEL_STEPS && value.is_finite() {
+                if *count < LEVEL_STEPS * self.parts && value.is_finite() {
                     *sum += f64::from(value);
                     *count += 1;
                 }

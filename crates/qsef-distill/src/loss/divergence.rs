@@ -37,7 +37,10 @@ pub fn divergence(student: &Tensor, teacher: &Tensor, temperature: f64, kind: Di
         Divergence::Forward => of(&teacher, &student)?,
         Divergence::Reverse => of(&student, &teacher)?,
         Divergence::Jsd => {
-            let middle = ((student.exp()? + teacher.exp()?)? * 0.5)?.log()?;
+            // From the larger one on: at low temperatures both may be too small for a number.
+            let larger = student.maximum(&teacher)?.detach();
+            let above = ((&student - &larger)?.exp()? + (&teacher - &larger)?.exp()?)?;
+            let middle = ((above * 0.5)?.log()? + larger)?;
             ((of(&student, &middle)? + of(&teacher, &middle)?)? * 0.5)?
         }
     };

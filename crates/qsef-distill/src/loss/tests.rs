@@ -50,6 +50,16 @@ fn divergences() {
 }
 
 #[test]
+fn a_low_temperature_leaves_numbers() {
+    let logits = |row: [f32; 3]| Tensor::new(&[row], &Device::Cpu).unwrap();
+    let (student, teacher) = (logits([20.0, 0.0, 0.0]), logits([19.0, 1.0, 0.0]));
+    for kind in [Divergence::Forward, Divergence::Reverse, Divergence::Jsd] {
+        let found = divergence(&student, &teacher, 0.1, kind).unwrap().to_vec1::<f32>().unwrap();
+        assert!(found[0].is_finite() && found[0].abs() < 1e-3, "{kind:?}: {found:?}");
+    }
+}
+
+#[test]
 fn the_gradient_keeps_its_size_whatever_the_temperature() {
     let (student, teacher) = (random(&[4, 6], 1), random(&[4, 6], 2));
     let size = |temperature: f64| {

@@ -66,7 +66,8 @@ pub(crate) fn fingerprint_numbers<'a>(numbers: impl IntoIterator<Item = &'a f32>
     fingerprint_bytes(numbers.into_iter().flat_map(|number| number.to_le_bytes()))
 }
 
-fn fingerprint_bytes(bytes: impl Iterator<Item = u8>) -> String {
+/// The same of bytes.
+pub(crate) fn fingerprint_bytes(bytes: impl Iterator<Item = u8>) -> String {
     let (mut a, mut b) = (0u64, 1u64);
     // FNV-1a, twice from different starts.
     for byte in bytes {

@@ -12,7 +12,7 @@ use crate::{
     config::EncoderTeacher,
     data::{DataSet, Rows},
     loss::{Objective, Settings},
-    model::{Classifier, EncoderConfig, read_labels, read_weights, write_model},
+    model::{Classifier, EncoderConfig, read_labels, read_shape, read_weights, write_model},
     sample::{Sampler, Sampling},
     text::Words,
     train::{Predictions, TrainSettings, Trainer, Watch, predict},
@@ -64,7 +64,7 @@ pub fn prepare_teacher(
     host: &Host<'_>,
 ) -> Result<(Classifier, Words, TeacherResult)> {
     let base = (host.resolve)(&config.base)?;
-    let words = Words::load(&base.join("tokenizer.json"), window)?;
+    let words = Words::load(&base.join("tokenizer.json"), window.min(read_shape(&base)?.max_position_embeddings))?;
     let settings = serde_json::to_string(config).map_err(|e| Error::Internal(e.to_string()))?;
     let window_text = window.to_string();
     let [train, valid, test] = [&data.train, &data.valid, &data.test].map(Rows::named);

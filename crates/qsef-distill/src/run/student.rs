@@ -290,7 +290,7 @@ impl Class<'_> {
 /// The texts' resistance, with the teacher's doubt where there is one.
 pub(crate) fn resistances(data: &DataSet, texts: &Texts, tokens: &[Tokens], taught: Option<&Taught>) -> Vec<f32> {
     let doubt = |taught: &Taught| -> Vec<f32> {
-        taught.train.probability(&data.answers(&texts.rows, tokens)).into_iter().map(|p| 1.0 - p).collect()
+        taught.train.probability(&texts.answers(data, tokens, true)).into_iter().map(|p| 1.0 - p).collect()
     };
     resistance(&texts.rows.texts(), tokens, taught.map(doubt).as_deref())
 }

@@ -106,9 +106,11 @@ pub(crate) fn teach(
         TeacherConfig::Encoder(encoder) => {
             // Before the teacher is trained, and reads for minutes.
             let base = (host.resolve)(&encoder.base)?;
-            has_layers("teacher", read_shape(&base)?.num_hidden_layers, question.layers.iter().copied())?;
+            let shape = read_shape(&base)?;
+            has_layers("teacher", shape.num_hidden_layers, question.layers.iter().copied())?;
             let by_token = question.keep.tokens || question.keep.maps;
             if by_token || data.task == Task::Extract {
+                let window = window.min(shape.max_position_embeddings);
                 let words = Words::load(&base.join("tokenizer.json"), window)?;
                 let tokens = data.encode(&words, &texts)?;
                 same_words(&texts, question.tokens, &tokens)?;

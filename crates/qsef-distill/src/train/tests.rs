@@ -213,6 +213,47 @@ fn a_student_learns_and_every_term_falls() {
 }
 
 #[test]
+fn a_step_in_parts_is_the_same_step() {
+    let world = World::new();
+    let step = |accumulate: usize| {
+        let student = small(1, 2, 8);
+        let loss = Settings { normalise: false, ..all_terms() };
+        let settings = TrainSettings { steps: 1, batch: 10, accumulate, dropout: 0.0, ..TrainSettings::default() };
+        let trainer = Trainer {
+            settings,
+            student: &student,
+            objective: Objective::new(loss, 8, 16, 0.5, 3, &Device::Cpu).unwrap(),
+            sampler: Sampler::new(Sampling::Dynamic, &world.resistance, 10, 1, 3),
+            tokens: &world.tokens,
+            labels: &world.labels,
+            resistance: &world.resistance,
+            variants: &[],
+            augment: 0.0,
+            teacher: Some(&world.teacher),
+            valid: (&world.valid.0, &|found: &Predictions| right(&world.valid.1, found)),
+            valid_vectors: None,
+            seed: 3,
+            checkpoint: None,
+        };
+        let (mut lines, cancel) = (Vec::new(), AtomicBool::new(false));
+        trainer.run(&mut Watch { log: &mut |line: &Logged| lines.push(line.clone()), cancel: &cancel }).unwrap();
+        lines.remove(0)
+    };
+    let whole = step(1);
+    // Three rows and one; four and two.
+    for parts in [step(4), step(3)] {
+        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-4 * a.abs().max(1.0), "{whole:?}\n{parts:?}");
+        near(whole.total.into(), parts.total.into());
+        near(whole.gradient, parts.gradient);
+        near(whole.distance.unwrap().into(), parts.distance.unwrap().into());
+        for ((term, a), (same, b)) in whole.terms.iter().zip(&parts.terms) {
+            assert_eq!(term, same);
+            near((*a).into(), (*b).into());
+        }
+    }
+}
+
+#[test]
 fn what_is_resumed_is_what_was_not_interrupted() {
     let world = World::new();
     let dir = tempfile::tempdir().unwrap();

@@ -82,6 +82,9 @@ impl TrainSettings {
         positive("rate", self.rate)?;
         positive("validate_every", self.validate_every as f64)?;
         positive("checkpoint_every", self.checkpoint_every as f64)?;
+        if self.patience == Some(0) {
+            return Err(("patience", "must be above 0".into()));
+        }
         if self.accumulate == 0 || self.accumulate > self.batch {
             return Err(("accumulate", "must be from 1 to the batch's size".into()));
         }
@@ -222,6 +225,7 @@ impl Trainer<'_> {
             decay: settings.decay,
         };
         let heads = self.student.encoder().config().num_attention_heads;
+        self.objective.set_parts(settings.accumulate);
         let mut state = Progress { best: None, best_step: 0, values: HashMap::new(), seconds: 0.0 };
         let mut first = 0;
         if let Some((path, run)) = &self.checkpoint
@@ -260,7 +264,7 @@ impl Trainer<'_> {
                 cka: None,
             };
             let size = rows.len().div_ceil(settings.accumulate).max(1);
-            let parts = rows.chunks(size).count();
+            let (all, parts) = (rows.len(), rows.chunks(size).count());
             for (part, (rows, sampled)) in rows.chunks(size).zip(sampled.chunks(size)).enumerate() {
                 let batch = Batch::of(rows.iter().filter_map(|row| self.tokens.get(*row)));
                 let targets = self.targets(rows).map_err(candle)?;
@@ -273,15 +277,25 @@ impl Trainer<'_> {
                 if let Some((term, value)) = loss.terms.iter().find(|(_, value)| !value.is_finite()) {
                     return Err(self.broken(&params, &state, step, &format!("the term `{}` is {value}", name(*term))));
                 }
-                logged.total += loss.total.to_scalar::<f32>().map_err(candle)? / parts as f32;
-                logged.distance =
-                    (!loss.distance.is_empty()).then(|| loss.distance.iter().sum::<f32>() / loss.distance.len() as f32);
+                // Every text counts the same, whatever part it is in; the optimiser takes the mean over parts.
+                let share = rows.len() as f32 / all.max(1) as f32;
+                logged.total += share * loss.total.to_scalar::<f32>().map_err(candle)?;
+                for (term, value) in &loss.terms {
+                    match logged.terms.iter_mut().find(|(t, _)| t == term) {
+                        Some((_, sum)) => *sum += share * value,
+                        None => logged.terms.push((*term, share * value)),
+                    }
+                }
+                if !loss.distance.is_empty() {
+                    let mean = loss.distance.iter().sum::<f32>() / loss.distance.len() as f32;
+                    *logged.distance.get_or_insert(0.0) += share * mean;
+                }
                 let nothing = 0.0;
                 let distance = loss.distance.iter().chain(std::iter::repeat(&nothing));
                 let observed: Vec<f32> = loss.task.iter().zip(distance).map(|(task, d)| task + d).collect();
                 self.sampler.observe(sampled, &observed);
-                logged.terms = loss.terms;
-                optimiser.add(&loss.total.backward().map_err(candle)?).map_err(candle)?;
+                let weighted = (loss.total * f64::from(share * parts as f32)).map_err(candle)?;
+                optimiser.add(&weighted.backward().map_err(candle)?).map_err(candle)?;
             }
             logged.gradient = optimiser.step(logged.rate).map_err(candle)?;
             if !logged.gradient.is_finite() {

@@ -7,12 +7,15 @@ pub struct PairedTest {
     pub p: f64,
 }
 
-/// Student's test on differences of pairs; none for fewer than two, or where all are equal.
+/// Differences of scores, which are at most 1, are equal where they differ by less: that is rounding.
+const EQUAL: f64 = 1e-12;
+
+/// Student's test on differences of pairs of scores; none for fewer than two, or where all are equal.
 pub fn paired(differences: &[f64]) -> Option<PairedTest> {
     let n = differences.len() as f64;
     let mean = differences.iter().sum::<f64>() / n;
     let squares: f64 = differences.iter().map(|d| (d - mean).powi(2)).sum();
-    if differences.len() < 2 || squares <= 0.0 {
+    if differences.len() < 2 || squares <= n * EQUAL * EQUAL {
         return None;
     }
     let t = mean / (squares / (n - 1.0) / n).sqrt();
