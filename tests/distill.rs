@@ -219,7 +219,21 @@ async fn a_student_becomes_an_expert_while_the_registry_is_in_use() {
     assert!(warnings.len() == 1 && warnings[0].contains("profile.toml"), "{warnings:?}");
     assert_eq!(registry.get("topics").unwrap().profile().description, "Tells topics.");
     assert!(folder.refresh(&mut registry).await.unwrap().is_empty());
+
+    // An agent that was opened with it follows it, too, also what was exported before it is asked.
+    let mut after = DistilledFolder::before_opening(&experts);
+    let distilled = AnyExpert::new(qsef::Distilled::load(&experts.join("topics")).unwrap());
+    let embedder = Models::open(|_| {}).unwrap().embedder(qsef::DEFAULT_EMBEDDER).await.unwrap();
+    let mut opened = Registry::new(embedder, vec![distilled], None).await.unwrap();
+    assert!(after.refresh(&mut opened).await.unwrap().is_empty());
+    let mut after = DistilledFolder::before_opening(&experts);
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    export("topics", "Tells topics anew.");
+    assert!(after.refresh(&mut opened).await.unwrap().is_empty());
+    assert_eq!(opened.get("topics").unwrap().profile().description, "Tells topics anew.");
+
     std::fs::remove_dir_all(experts.join("topics")).unwrap();
+    assert!(after.refresh(&mut opened).await.unwrap().is_empty() && opened.get("topics").is_none());
     assert!(folder.refresh(&mut registry).await.unwrap().is_empty());
     assert!(registry.get("topics").is_none());
 }

@@ -144,7 +144,8 @@ impl Config {
         })?;
         // The field's first line in a table, or before all tables.
         let line_of = |table: &str, field: &str| {
-            let starts = |at: &usize| text.get(..*at).is_some_and(|before| before.is_empty() || before.ends_with('\n'));
+            let indented = |before: &str| before.rsplit('\n').next().is_some_and(|line| line.trim().is_empty());
+            let starts = |at: &usize| text.get(..*at).is_some_and(indented);
             let find = |from: usize, what: &str| {
                 let places = text.get(from..)?.match_indices(what).map(|(at, _)| from + at);
                 places.into_iter().find(starts)

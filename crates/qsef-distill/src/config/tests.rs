@@ -75,7 +75,7 @@ fn mistakes_have_a_line_and_a_field() {
         ("modes = [\"none\"]\n[loss]\ntemperature = 0", 9, "temperature"),
         ("modes = [\"none\"]\n[train]\nbatch = 4\n[train.optimiser]\nbeta1 = 1", 11, "beta1"),
         (&format!("modes = [\"none\"]\n{encoder}\nsmoothing = 7\n[train]\nbatch = 4"), 11, "smoothing"),
-        (&format!("modes = [\"none\"]\n[train]\nbatch = 4\n{encoder}\n[teacher.train]\nbatch = 0"), 14, "batch"),
+        (&format!("modes = [\"none\"]\n[train]\nbatch = 4\n{encoder}\n[teacher.train]\n  batch = 0"), 14, "batch"),
         ("modes = [\"none\"]\n[teacher]\nkind = \"ensemble\"\nmembers = []", 10, "at least one teacher"),
     ] {
         let error = parse(more).unwrap_err().to_string();

@@ -1,152 +1,13 @@
-use candle_core::{D, Device, Result as Candle, Tensor};
-use serde::{Deserialize, Serialize};
+use candle_core::{D, Device, Result, Tensor};
 
 use super::{
-    Divergence, Measure, Projection, align, divergence, map_distance, resistance_loss, semantic_distance, task_loss,
+    Measure, Projection, Settings, Term, align, divergence, map_distance, resistance_loss, semantic_distance, task_loss,
 };
 use crate::{
     batch::Batch,
     model::{Params, Pass},
     ops::mean_of_texts,
 };
-
-/// A part of the loss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Term {
-    /// Cross-entropy with the true class.
-    Task,
-    /// The divergence from the teacher's soft predictions, `L_KD`.
-    Kd,
-    /// The difference of hidden states, `L_SemanticAlign`.
-    Align,
-    /// The difference of attention maps.
-    Maps,
-    /// What of the semantic distance is above the threshold, `L_QSEF-SD`.
-    Semantic,
-    /// The task's loss weighted by resistance, `L_CulturalResistance`.
-    Resistance,
-}
-
-/// How the terms make a loss: `Σ weight · term / level`. With `align` (λ₁) and `resistance` (λ₂) it is the loss of the paper's section
-/// 6.3, with `align` (α) and `semantic` (β) that of section 4.3. A weight of 0 switches a term off.
-///
-/// As text, what is left out is as [`Settings::on`] has it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default = "Settings::on", deny_unknown_fields)]
-pub struct Settings {
-    /// Weight of [`Term::Task`].
-    pub task: f64,
-    /// Weight of [`Term::Kd`].
-    pub kd: f64,
-    /// Weight of [`Term::Align`]: λ₁, α.
-    pub align: f64,
-    /// Weight of [`Term::Maps`].
-    pub maps: f64,
-    /// Weight of [`Term::Semantic`]: β.
-    pub semantic: f64,
-    /// Weight of [`Term::Resistance`]: λ₂.
-    pub resistance: f64,
-    /// The temperature of soft predictions.
-    pub temperature: f64,
-    /// Their divergence.
-    pub divergence: Divergence,
-    /// How hidden states are compared.
-    pub measure: Measure,
-    /// Which states of the student are compared with which of the teacher: pairs of layers, 0 being what goes into the first. None: the
-    /// last ones.
-    pub layers: Vec<(usize, usize)>,
-    /// Whether states are compared token by token, which needs the same tokens, or by their mean over the text.
-    pub tokens: bool,
-    /// The semantic distance that is near enough, in [0, 1).
-    pub threshold: f64,
-    /// Of the truth, how much is spread over all classes.
-    pub smoothing: f64,
-    /// Whether each term is divided by its level at the beginning, before its weight applies.
-    pub normalise: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            task: 1.0,
-            kd: 0.0,
-            align: 0.0,
-            maps: 0.0,
-            semantic: 0.0,
-            resistance: 0.0,
-            temperature: 2.0,
-            divergence: Divergence::Forward,
-            measure: Measure::Cosine,
-            layers: Vec::new(),
-            tokens: false,
-            threshold: 0.05,
-            smoothing: 0.0,
-            normalise: true,
-        }
-    }
-}
-
-impl Settings {
-    /// The weights that terms have where they are switched on and no other weight is given.
-    pub fn on() -> Self {
-        Self { kd: 1.0, align: 1.0, maps: 1.0, semantic: 1.0, resistance: 0.5, ..Self::default() }
-    }
-
-    /// What is wrong with them: field and message.
-    ///
-    /// # Errors
-    /// The field and the message.
-    pub fn check(&self) -> Result<(), (&'static str, String)> {
-        let weights = [
-            ("task", self.task),
-            ("kd", self.kd),
-            ("align", self.align),
-            ("maps", self.maps),
-            ("semantic", self.semantic),
-            ("resistance", self.resistance),
-        ];
-        if let Some((field, _)) = weights.into_iter().find(|(_, weight)| !(weight.is_finite() && *weight >= 0.0)) {
-            return Err((field, "must be at least 0".into()));
-        }
-        if !(self.temperature.is_finite() && self.temperature > 0.0) {
-            return Err(("temperature", "must be above 0".into()));
-        }
-        let shares = [("threshold", self.threshold), ("smoothing", self.smoothing)];
-        match shares.into_iter().find(|(_, share)| !(0.0..1.0).contains(share)) {
-            Some((field, _)) => Err((field, "must be at least 0 and below 1".into())),
-            None => Ok(()),
-        }
-    }
-
-    /// Pairs of layers, the student's and the teacher's, whose attention is compared: what goes into the first layer has none.
-    pub fn layers_with_maps(&self) -> impl Iterator<Item = (usize, usize)> {
-        self.layers.iter().copied().filter(|(student, teacher)| *student > 0 && *teacher > 0)
-    }
-
-    /// The weight of a term.
-    pub fn weight(&self, term: Term) -> f64 {
-        match term {
-            Term::Task => self.task,
-            Term::Kd => self.kd,
-            Term::Align => self.align,
-            Term::Maps => self.maps,
-            Term::Semantic => self.semantic,
-            Term::Resistance => self.resistance,
-        }
-    }
-
-    /// Whether any term needs a teacher.
-    pub fn needs_teacher(&self) -> bool {
-        self.kd > 0.0 || self.needs_states() || self.semantic > 0.0
-    }
-
-    /// Whether any term needs a teacher's inner states, which only an encoder has.
-    pub fn needs_states(&self) -> bool {
-        self.align > 0.0 || self.maps > 0.0 || self.semantic > 0.0
-    }
-}
 
 /// What the texts of a batch should become.
 #[derive(Debug, Clone, Default)]
@@ -204,7 +65,7 @@ impl Objective {
         mean_resistance: f64,
         seed: u64,
         device: &Device,
-    ) -> Candle<Self> {
+    ) -> Result<Self> {
         let mut params = Params::on(device);
         let mut project = |name: &str| Projection::new(name, student, teacher, seed, &mut params);
         let projections = if settings.align > 0.0 {
@@ -213,7 +74,7 @@ impl Objective {
                 let again = settings.layers.iter().take(i).any(|(before, _)| before == layer);
                 if again { format!("project.{layer}.{of}") } else { format!("project.{layer}") }
             });
-            named.map(|name| project(&name)).collect::<Candle<_>>()?
+            named.map(|name| project(&name)).collect::<Result<_>>()?
         } else {
             Vec::new()
         };
@@ -272,7 +133,7 @@ impl Objective {
     ///
     /// # Errors
     /// For targets of other shapes.
-    pub fn of(&mut self, logits: &Tensor, pass: &Pass, batch: &Batch, targets: &Targets, heads: usize) -> Candle<Loss> {
+    pub fn of(&mut self, logits: &Tensor, pass: &Pass, batch: &Batch, targets: &Targets, heads: usize) -> Result<Loss> {
         let settings = self.settings.clone();
         // What is told of words counts by their mean over each text.
         let by_text = |rows: Tensor| match &batch.words {

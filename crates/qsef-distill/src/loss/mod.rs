@@ -7,14 +7,16 @@ mod divergence;
 mod maps;
 mod resistance;
 mod semantic;
+mod settings;
 mod task;
 
 pub use align::{Measure, Projection, align};
-pub use combine::{Loss, Objective, Settings, Targets, Term};
+pub use combine::{Loss, Objective, Targets};
 pub use divergence::{Divergence, divergence, log_softmax};
 pub use maps::map_distance;
 pub use resistance::resistance_loss;
 pub use semantic::{semantic_distance, semantic_loss};
+pub use settings::{Settings, Term};
 pub use task::task_loss;
 
 #[cfg(test)]
