@@ -224,7 +224,8 @@ async fn a_student_becomes_an_expert_while_the_registry_is_in_use() {
     let mut after = DistilledFolder::before_opening(&experts);
     let distilled = AnyExpert::new(qsef::Distilled::load(&experts.join("topics")).unwrap());
     let embedder = Models::open(|_| {}).unwrap().embedder(qsef::DEFAULT_EMBEDDER).await.unwrap();
-    let mut opened = Registry::new(embedder, vec![distilled], None).await.unwrap();
+    let general = FnExpert::new(ExpertProfile::new("general", "Answers anything."), |_| Ok(Payload::text("hm")));
+    let mut opened = Registry::new(embedder, vec![AnyExpert::new(general), distilled], None).await.unwrap();
     assert!(after.refresh(&mut opened).await.unwrap().is_empty());
     let mut after = DistilledFolder::before_opening(&experts);
     std::thread::sleep(std::time::Duration::from_millis(20));
