@@ -7,12 +7,7 @@ use super::{
     student::{Class, Start, Texts, resistances},
     teach::{Question, has_layers, teach},
 };
-use crate::{
-    config::{Config, Mode},
-    data::DataSet,
-    teacher::Keep,
-    train::Predictions,
-};
+use crate::{config::Config, data::DataSet, teacher::Keep, train::Predictions};
 
 /// The ids of a grid's runs.
 const RUNS: &str = "runs.json";
@@ -88,40 +83,35 @@ pub fn run(config: &Config, host: &Host<'_>) -> Result<Results> {
         &format!("{}{}", texts.rows.named(), config.max_tokens),
         &format!("{}{}", data.valid.named(), data.test.named()),
     ]);
-    let ids = |mode: &Mode, seed: u64| -> Result<String> {
-        Ok(fingerprint(&[&shared, &json(serde_json::to_string(mode))?, &seed.to_string()]))
-    };
-    let mut all_ids = Vec::new();
+    // Seeds first: what is interrupted has all modes on some seeds.
+    let mut planned = Vec::new();
     for seed in config.seeds.get_ref() {
         for mode in &modes {
-            all_ids.push(ids(mode, *seed)?);
+            let id = fingerprint(&[&shared, &json(serde_json::to_string(mode))?, &seed.to_string()]);
+            planned.push((mode, *seed, id));
         }
     }
-    let count = all_ids.len();
     std::fs::create_dir_all(&config.out).map_err(|e| Error::io("create", &config.out, e))?;
     // Which of the runs that are there are this grid's.
-    crate::files::write(&config.out.join(RUNS), json(serde_json::to_string(&all_ids))?.as_bytes())?;
+    let ids: Vec<&str> = planned.iter().map(|(_, _, id)| id.as_str()).collect();
+    crate::files::write(&config.out.join(RUNS), json(serde_json::to_string(&ids))?.as_bytes())?;
     let mut runs = Vec::new();
-    // Seeds first: what is interrupted has all modes on some seeds.
-    for seed in config.seeds.get_ref() {
-        for mode in &modes {
-            if host.cancel.load(Ordering::Relaxed) {
-                return Err(Error::Cancelled);
-            }
-            let id = ids(mode, *seed)?;
-            let dir = config.out.join("runs").join(format!("{}-{seed}", mode.name.replace('=', "_")));
-            std::fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
-            let document = dir.join("result.json");
-            if let Some(result) = read_result(&document, &id) {
-                runs.push(result);
-                continue;
-            }
-            let place = format!("{}/{count}", runs.len() + 1);
-            let result = class.run(mode, *seed, &id, &dir, host, &place)?;
-            crate::files::write(&document, json(serde_json::to_string(&result))?.as_bytes())?;
-            let _ = std::fs::remove_file(dir.join("checkpoint.safetensors"));
-            runs.push(result);
+    for (mode, seed, id) in &planned {
+        if host.cancel.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled);
         }
+        let dir = config.out.join("runs").join(format!("{}-{seed}", mode.name.replace('=', "_")));
+        std::fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
+        let document = dir.join("result.json");
+        if let Some(result) = read_result(&document, id) {
+            runs.push(result);
+            continue;
+        }
+        let place = format!("{}/{}", runs.len() + 1, planned.len());
+        let result = class.run(mode, *seed, id, &dir, host, &place)?;
+        crate::files::write(&document, json(serde_json::to_string(&result))?.as_bytes())?;
+        let _ = std::fs::remove_file(dir.join("checkpoint.safetensors"));
+        runs.push(result);
     }
     let results = Results::new(config.task, taught.map(|taught| taught.result), runs, began.elapsed().as_secs_f64());
     report::write(&config.out.join("report.html"), &config.out.join("runs"), &results)?;
