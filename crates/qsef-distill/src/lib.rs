@@ -24,6 +24,7 @@ pub mod model;
 pub mod ops;
 pub mod optim;
 mod random;
+mod ranges;
 pub mod resistance;
 pub mod run;
 pub mod sample;

@@ -55,6 +55,13 @@ pub async fn generate(args: Generate) -> Result<End> {
         }
         return Ok(End::Done);
     }
+    if let [first, ..] = job.left_out() {
+        let (count, out) = (job.left_out().len(), args.out.display());
+        note(styled(
+            DIM,
+            format!("{count} left out of the sources (all in {out}/rejected.jsonl), such as: {}", first.reason),
+        ));
+    }
     note(styled(DIM, estimated(&estimate)));
     let bar = screen::steps();
     let done = models::or_cancelled(job.run(|progress| show(&bar, progress))).await;

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
-use qsef::distill::compute::Compute;
+use clap::{Args, Subcommand};
+use qsef::distill::{compute::Compute, sample::Sampling};
 
 #[derive(Debug, Subcommand)]
 pub enum Distill {
@@ -69,9 +69,10 @@ pub struct DistillTune {
     /// How wide the adapters are
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub rank: usize,
-    /// Which rows come when: in any order, from easy to hard as the file is, or by how hard they are for the model now
-    #[arg(long, value_name = "HOW", value_enum, default_value = "progressive")]
-    pub order: Order,
+    /// Which rows come when: uniform (in random order), dynamic (half of them by how hard they are for the model now), staged or progressive
+    /// (from easy to hard, as the file is), or the controls reverse and random-paced
+    #[arg(long, value_name = "HOW", default_value = "progressive")]
+    pub order: Sampling,
     /// Rows of more tokens are left out
     #[arg(long, value_name = "N", default_value_t = 512)]
     pub max_tokens: usize,
@@ -90,23 +91,6 @@ pub struct DistillTune {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
-}
-
-/// Which rows a student sees when.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Order {
-    /// Every row once in random order, then again
-    Uniform,
-    /// Half of them by the student's current loss
-    Dynamic,
-    /// From easy to hard in four stages
-    Staged,
-    /// From easy to hard
-    Progressive,
-    /// From hard to easy: a control
-    Reverse,
-    /// At the pace of progressive, in random order: a control
-    RandomPaced,
 }
 
 #[derive(Debug, Args)]

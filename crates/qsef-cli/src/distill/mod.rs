@@ -12,11 +12,10 @@ use qsef::{
         decoder::{Adapters, Tune, TuneSettings},
         export::{Export, export},
         run::{Event, Results},
-        sample::Sampling,
     },
 };
 
-use args::{DistillExport, DistillRun, DistillTune, Order};
+use args::{DistillExport, DistillRun, DistillTune};
 
 use crate::{End, models, screen};
 
@@ -69,14 +68,7 @@ pub async fn tune(args: DistillTune) -> Result<End> {
         steps: args.steps,
         batch: args.batch,
         rate: args.rate,
-        sampling: match args.order {
-            Order::Uniform => Sampling::Uniform,
-            Order::Dynamic => Sampling::Dynamic,
-            Order::Staged => Sampling::Staged,
-            Order::Progressive => Sampling::Progressive,
-            Order::Reverse => Sampling::Reverse,
-            Order::RandomPaced => Sampling::RandomPaced,
-        },
+        sampling: args.order,
         adapters: Adapters { rank: args.rank, alpha: 2.0 * args.rank as f64 },
         max_tokens: args.max_tokens,
         validate_every: args.validate_every,

@@ -211,6 +211,11 @@ impl Prepared {
         Estimate::of(&self.items, &self.job.settings, &self.job.model, self.job.concurrency, local)
     }
 
+    /// What of the sources is left out, and why.
+    pub fn left_out(&self) -> &[Rejected] {
+        &self.rejected
+    }
+
     /// Does it; `on` hears how far it is, from this task. Dropping the future, or killing the process, loses nothing that was answered: a
     /// job with [`Job::resume`] goes on there, and ends with the same files.
     ///

@@ -33,8 +33,6 @@ const FEATURES: [&str; 13] = [
     "temperature",
 ];
 
-const SAMPLERS: [&str; 5] = ["dynamic", "progressive", "random-paced", "reverse", "staged"];
-
 impl Mode {
     /// Reads a name; `weights` are what terms weigh that are on, `share` how often variants are used.
     ///
@@ -74,7 +72,7 @@ impl Mode {
                 }
             };
             rest = after;
-            if value.is_some() && (!on || SAMPLERS.contains(&feature)) {
+            if value.is_some() && (!on || feature.parse::<Sampling>().is_ok()) {
                 return Err(format!(
                     "`{name}`: only a term that is switched on has a weight, `{feature}` has none here"
                 ));
@@ -111,12 +109,6 @@ impl Mode {
         share: f64,
     ) -> Result<(), String> {
         let weight = |of: f64| if on { value.unwrap_or(of) } else { 0.0 };
-        let current = self.sampling;
-        let sampling = |kind| match (on, current == kind) {
-            (true, _) => kind,
-            (false, true) => Sampling::Uniform,
-            (false, false) => current,
-        };
         match feature {
             "task" => self.loss.task = weight(weights.task),
             "kd" => self.loss.kd = weight(weights.kd),
@@ -131,11 +123,14 @@ impl Mode {
                     return Err(format!("`{}`: a share of {} is above 1", self.name, self.augment));
                 }
             }
-            "dynamic" => self.sampling = sampling(Sampling::Dynamic),
-            "staged" => self.sampling = sampling(Sampling::Staged),
-            "progressive" => self.sampling = sampling(Sampling::Progressive),
-            "reverse" => self.sampling = sampling(Sampling::Reverse),
-            _ => self.sampling = sampling(Sampling::RandomPaced),
+            name => {
+                let kind = name.parse().map_err(|e| format!("`{}`: {e}", self.name))?;
+                self.sampling = match (on, self.sampling == kind) {
+                    (true, _) => kind,
+                    (false, true) => Sampling::Uniform,
+                    (false, false) => self.sampling,
+                };
+            }
         }
         Ok(())
     }

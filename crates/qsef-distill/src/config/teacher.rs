@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::train::TrainSettings;
+use crate::{ranges, train::TrainSettings};
 
 /// An encoder that is trained for the task first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,10 +68,10 @@ impl TeacherConfig {
     /// The field and the message.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
         match self {
-            Self::Encoder(teacher) if !(0.0..1.0).contains(&teacher.smoothing) => {
-                Err(("smoothing", "must be at least 0 and below 1".into()))
+            Self::Encoder(teacher) => {
+                ranges::share("smoothing", teacher.smoothing)?;
+                teacher.train.check()
             }
-            Self::Encoder(teacher) => teacher.train.check(),
             Self::Ensemble { members } if members.is_empty() => {
                 Err(("members", "an ensemble needs at least one teacher".into()))
             }

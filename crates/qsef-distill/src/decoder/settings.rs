@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::Adapters;
 use crate::{
     optim::{AdamWSettings, Decay},
+    ranges,
     sample::Sampling,
 };
 
@@ -64,21 +65,12 @@ impl TuneSettings {
     /// # Errors
     /// The field and the message.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
-        let counts = [
-            ("steps", self.steps),
-            ("batch", self.batch as u64),
-            ("validate_every", self.validate_every),
-            ("checkpoint_every", self.checkpoint_every),
-        ];
-        if let Some((field, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
-            return Err((field, "must be above 0".into()));
-        }
-        if !(self.rate.is_finite() && self.rate > 0.0) {
-            return Err(("rate", "must be above 0".into()));
-        }
-        if !(0.0..1.0).contains(&self.warm_up) {
-            return Err(("warm_up", "must be at least 0 and below 1".into()));
-        }
+        ranges::positive("steps", self.steps as f64)?;
+        ranges::positive("batch", self.batch as f64)?;
+        ranges::positive("validate_every", self.validate_every as f64)?;
+        ranges::positive("checkpoint_every", self.checkpoint_every as f64)?;
+        ranges::positive("rate", self.rate)?;
+        ranges::share("warm_up", self.warm_up)?;
         self.optimiser.check()?;
         if self.patience == Some(0) {
             return Err(("patience", "must be above 0".into()));
@@ -89,9 +81,7 @@ impl TuneSettings {
         if !(1..=1024).contains(&self.adapters.rank) {
             return Err(("rank", "must be from 1 to 1024".into()));
         }
-        if !(self.adapters.alpha.is_finite() && self.adapters.alpha > 0.0) {
-            return Err(("alpha", "must be above 0".into()));
-        }
+        ranges::positive("alpha", self.adapters.alpha)?;
         if self.max_tokens < 8 {
             return Err(("max_tokens", "must be at least 8".into()));
         }

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Divergence, Measure};
+use crate::ranges;
 
 /// A part of the loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -99,17 +100,10 @@ impl Settings {
             ("semantic", self.semantic),
             ("resistance", self.resistance),
         ];
-        if let Some((field, _)) = weights.into_iter().find(|(_, weight)| !(weight.is_finite() && *weight >= 0.0)) {
-            return Err((field, "must be at least 0".into()));
-        }
-        if !(self.temperature.is_finite() && self.temperature > 0.0) {
-            return Err(("temperature", "must be above 0".into()));
-        }
-        let shares = [("threshold", self.threshold), ("smoothing", self.smoothing)];
-        match shares.into_iter().find(|(_, share)| !(0.0..1.0).contains(share)) {
-            Some((field, _)) => Err((field, "must be at least 0 and below 1".into())),
-            None => Ok(()),
-        }
+        weights.into_iter().try_for_each(|(field, weight)| ranges::not_negative(field, weight))?;
+        ranges::positive("temperature", self.temperature)?;
+        ranges::share("threshold", self.threshold)?;
+        ranges::share("smoothing", self.smoothing)
     }
 
     /// Pairs of layers, the student's and the teacher's, whose attention is compared: what goes into the first layer has none.

@@ -8,7 +8,7 @@ use pulp::Arch;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::model::Params;
+use crate::{model::Params, ranges};
 
 /// Numbers that one thread works on at a time.
 const SIZE: usize = 1 << 14;
@@ -41,15 +41,11 @@ impl AdamWSettings {
     /// # Errors
     /// The field and the message.
     pub fn check(&self) -> std::result::Result<(), (&'static str, String)> {
-        let betas = [("beta1", self.beta1), ("beta2", self.beta2)];
-        if let Some((field, _)) = betas.into_iter().find(|(_, beta)| !(0.0..1.0).contains(beta)) {
-            return Err((field, "must be at least 0 and below 1".into()));
-        }
-        let some = [("weight_decay", self.weight_decay), ("clip", self.clip)];
-        if let Some((field, _)) = some.into_iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0)) {
-            return Err((field, "must be at least 0".into()));
-        }
-        if self.eps.is_finite() && self.eps > 0.0 { Ok(()) } else { Err(("eps", "must be above 0".into())) }
+        ranges::share("beta1", self.beta1)?;
+        ranges::share("beta2", self.beta2)?;
+        ranges::not_negative("weight_decay", self.weight_decay)?;
+        ranges::not_negative("clip", self.clip)?;
+        ranges::positive("eps", self.eps)
     }
 }
 

@@ -38,7 +38,7 @@ pub fn run(config: &Config, host: &Host<'_>) -> Result<Results> {
     let start = Start::new(config, &texts, &device, host)?;
     let all = data.encode(&start.words, &texts.rows.texts())?;
     let pairs = modes.iter().filter(|m| m.loss.needs_states()).flat_map(|m| m.loss.layers.iter());
-    has_layers("student", start.layers(), pairs.clone().map(|(layer, _)| *layer))?;
+    has_layers(&config.path, "student", start.layers(), pairs.clone().map(|(layer, _)| *layer))?;
     let mut layers: Vec<usize> = pairs.map(|(_, of)| *of).collect();
     layers.sort_unstable();
     layers.dedup();
@@ -46,7 +46,8 @@ pub fn run(config: &Config, host: &Host<'_>) -> Result<Results> {
         tokens: modes.iter().any(|mode| mode.loss.tokens && mode.loss.align > 0.0),
         maps: modes.iter().any(|mode| mode.loss.maps > 0.0),
     };
-    let question = Question { texts: &texts.rows.texts, tokens: &all, layers, keep, device: &device };
+    let question =
+        Question { texts: &texts.rows.texts, tokens: &all, layers, config: &config.path, keep, device: &device };
     let dir = config.out.join("teacher");
     let mut taught = match &config.teacher {
         Some(teacher) => Some(teach(teacher, &data, config.max_tokens, &dir, &question, host)?),

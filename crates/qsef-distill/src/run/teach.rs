@@ -43,6 +43,8 @@ pub(crate) struct Question<'a> {
     /// The student's tokens of them.
     pub tokens: &'a [Tokens],
     pub layers: Vec<usize>,
+    /// The configuration that names the layers.
+    pub config: &'a Path,
     pub keep: Keep,
     /// Where it computes.
     pub device: &'a Device,
@@ -82,12 +84,20 @@ fn read_texts(
     Ok(said)
 }
 
-/// Whether an encoder has the layers that are compared.
-pub(crate) fn has_layers(who: &str, count: usize, compared: impl IntoIterator<Item = usize>) -> Result<()> {
+/// Whether an encoder has the layers that a configuration compares.
+pub(crate) fn has_layers(
+    config: &Path,
+    who: &str,
+    count: usize,
+    compared: impl IntoIterator<Item = usize>,
+) -> Result<()> {
     match compared.into_iter().max().filter(|largest| *largest > count) {
-        Some(layer) => {
-            Err(Error::Input(format!("`layers` compares the {who}'s layer {layer}; it has those from 0 to {count}")))
-        }
+        Some(layer) => Err(Error::File {
+            path: config.to_owned(),
+            line: None,
+            field: Some("layers".into()),
+            message: format!("the {who}'s layer {layer} is compared; it has those from 0 to {count}"),
+        }),
         None => Ok(()),
     }
 }
@@ -107,7 +117,7 @@ pub(crate) fn teach(
             // Before the teacher is trained, and reads for minutes.
             let base = (host.resolve)(&encoder.base)?;
             let shape = read_shape(&base)?;
-            has_layers("teacher", shape.num_hidden_layers, question.layers.iter().copied())?;
+            has_layers(question.config, "teacher", shape.num_hidden_layers, question.layers.iter().copied())?;
             let by_token = question.keep.tokens || question.keep.maps;
             if by_token || data.task == Task::Extract {
                 let window = window.min(shape.max_position_embeddings);

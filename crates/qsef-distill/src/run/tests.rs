@@ -362,7 +362,7 @@ fn layers_that_are_not_there_are_refused_before_anything_is_trained() {
         std::fs::write(place.path("run.toml"), config).unwrap();
         let (result, seen) = place.run(|_| false);
         let error = result.unwrap_err().to_string();
-        assert!(error.contains(what) && seen.is_empty(), "{error}: {seen:?}");
+        assert!(error.contains("run.toml (layers)") && error.contains(what) && seen.is_empty(), "{error}: {seen:?}");
     }
 }
 

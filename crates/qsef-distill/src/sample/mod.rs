@@ -1,7 +1,12 @@
 //! Which texts a student sees when.
 
+use std::str::FromStr;
+
 use rand::RngExt;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Serialize,
+    de::{IntoDeserializer, value},
+};
 
 use crate::random::{rng, shuffled};
 
@@ -24,6 +29,14 @@ pub enum Sampling {
     Reverse,
     /// The pace of [`Sampling::Progressive`] in random order: a control.
     RandomPaced,
+}
+
+impl FromStr for Sampling {
+    type Err = value::Error;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::deserialize(name.into_deserializer())
+    }
 }
 
 /// How much a new observation counts beside those before.

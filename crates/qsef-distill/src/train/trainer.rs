@@ -16,6 +16,7 @@ use crate::{
     model::{Chance, Classifier, Params},
     optim::{AdamW, AdamWSettings, Decay, Schedule},
     random::{mixed, rng},
+    ranges,
     sample::Sampler,
     teacher::Knowledge,
     text::Tokens,
@@ -74,24 +75,19 @@ impl TrainSettings {
     /// # Errors
     /// The field and the message.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
-        let positive = |field, value: f64| {
-            if value.is_finite() && value > 0.0 { Ok(()) } else { Err((field, "must be above 0".to_owned())) }
-        };
-        positive("steps", self.steps as f64)?;
-        positive("batch", self.batch as f64)?;
-        positive("rate", self.rate)?;
-        positive("validate_every", self.validate_every as f64)?;
-        positive("checkpoint_every", self.checkpoint_every as f64)?;
+        ranges::positive("steps", self.steps as f64)?;
+        ranges::positive("batch", self.batch as f64)?;
+        ranges::positive("rate", self.rate)?;
+        ranges::positive("validate_every", self.validate_every as f64)?;
+        ranges::positive("checkpoint_every", self.checkpoint_every as f64)?;
         if self.patience == Some(0) {
             return Err(("patience", "must be above 0".into()));
         }
         if self.accumulate == 0 || self.accumulate > self.batch {
             return Err(("accumulate", "must be from 1 to the batch's size".into()));
         }
-        let shares = [("dropout", f64::from(self.dropout)), ("warm_up", self.warm_up)];
-        if let Some((field, _)) = shares.into_iter().find(|(_, share)| !(0.0..1.0).contains(share)) {
-            return Err((field, "must be at least 0 and below 1".into()));
-        }
+        ranges::share("dropout", f64::from(self.dropout))?;
+        ranges::share("warm_up", self.warm_up)?;
         self.optimiser.check()
     }
 }
