@@ -1,7 +1,7 @@
 //! What settings may be: each check gives the field and what it must be.
 
 /// The field that is wrong, and why.
-pub(crate) type Wrong = (&'static str, String);
+type Wrong = (&'static str, String);
 
 /// Whether a number is above 0.
 pub(crate) fn positive(field: &'static str, value: f64) -> Result<(), Wrong> {

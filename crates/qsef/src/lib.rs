@@ -44,6 +44,7 @@
 //! - [routing_only]: the score alone, without an agent ([`score`])
 //! - [axum_service]: a web service that streams what happens
 //! - [mcp]: the tools of an MCP server as experts (feature `mcp`)
+//! - [distilled_expert]: an expert that was trained takes over from the LMM while a registry is in use (feature `distill`)
 //!
 //! [custom_expert]: https://github.com/qsef/qsef/blob/main/examples/custom_expert.rs
 //! [custom_backend]: https://github.com/qsef/qsef/blob/main/examples/custom_backend.rs
@@ -51,6 +52,7 @@
 //! [routing_only]: https://github.com/qsef/qsef/blob/main/examples/routing_only.rs
 //! [axum_service]: https://github.com/qsef/qsef/blob/main/examples/axum_service.rs
 //! [mcp]: https://github.com/qsef/qsef/blob/main/examples/mcp.rs
+//! [distilled_expert]: https://github.com/qsef/qsef/blob/main/examples/distilled_expert.rs
 //!
 //! # Tests without models
 //!
