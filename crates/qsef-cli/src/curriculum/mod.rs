@@ -55,8 +55,9 @@ pub async fn generate(args: Generate) -> Result<End> {
         }
         return Ok(End::Done);
     }
-    if let [first, ..] = job.left_out() {
-        let (count, out) = (job.left_out().len(), args.out.display());
+    let left_out = job.left_out();
+    if let Some(first) = left_out.first() {
+        let (count, out) = (left_out.len(), args.out.display());
         note(styled(
             DIM,
             format!("{count} left out of the sources (all in {out}/rejected.jsonl), such as: {}", first.reason),
